@@ -1,0 +1,184 @@
+//! The conversion plan: one document that says what becomes of a record.
+
+use serde::{Deserialize, Serialize};
+
+use crate::conversion::Conversion;
+use crate::dataset::{Dataset, Domain};
+use crate::parameters::OutputFiles;
+use crate::path::SourcePath;
+use crate::timestamp_format::TimestampFormat;
+
+/// The version of the document's shape; an engine refuses any other.
+pub const PLAN_VERSION: u32 = 1;
+
+/// Everything that an engine or a rendering needs to know. Made by [`crate::resolve`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConversionPlan {
+    /// [`PLAN_VERSION`]
+    pub plan_version: u32,
+    /// The dataset to fill.
+    pub dataset: Dataset,
+    /// The domain of the dataset group, if it has one.
+    pub domain: Option<Domain>,
+    /// What is read.
+    pub source: Source,
+    /// Where the stack writes.
+    pub destination: Destination,
+    /// Which records are kept; all where there is none.
+    pub filter: Option<EventFilter>,
+    /// How the source writes its times.
+    pub timestamp_format: TimestampFormat,
+    /// The columns of the output, in order.
+    pub fields: Vec<Field>,
+    /// What was decided on the way and a person should know: fields left out, advice.
+    pub notes: Vec<String>,
+}
+
+/// What is read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// The bucket; empty on one's own machine.
+    pub bucket: String,
+    /// The folder, without slashes around it.
+    pub prefix: String,
+    /// The Data Catalog database of the table.
+    pub database: String,
+    /// The table.
+    pub table: String,
+    /// How the files are written.
+    pub format: SourceFormat,
+    /// Columns whose values come from the folders, outermost first.
+    pub partition_keys: Vec<String>,
+}
+
+/// How a source's files are written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "classification", rename_all = "snake_case")]
+pub enum SourceFormat {
+    /// JSON objects: one per line, run together, over several lines or in an array.
+    Json,
+    /// Delimited text.
+    Csv(CsvFormat),
+}
+
+/// A dialect of delimited text, quoted as RFC 4180 says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CsvFormat {
+    /// The one-byte delimiter.
+    pub delimiter: char,
+    /// The one-byte quote.
+    pub quote: char,
+    /// Whether the first row of each file names the columns.
+    pub header: bool,
+    /// The columns in order; where there is a header, the file's own order counts.
+    pub columns: Vec<String>,
+}
+
+/// Where the stack writes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Destination {
+    /// The bucket; empty on one's own machine.
+    pub bucket: String,
+    /// The bulk job's folder.
+    pub prefix: String,
+    /// The folder of incremental CSVs.
+    pub incremental_prefix: String,
+    /// The folder of rejected records.
+    pub rejected_prefix: String,
+    /// How many files the bulk job writes.
+    pub files: OutputFiles,
+}
+
+/// Keeps the records of some event types.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventFilter {
+    /// Where a record's event type is.
+    pub source: FieldSource,
+    /// The event types kept, compared exactly.
+    pub event_types: Vec<String>,
+}
+
+/// One column of the output.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Field {
+    /// The name in header and schema.
+    pub name: String,
+    /// Where its value comes from.
+    pub source: FieldSource,
+    /// How the value is made.
+    pub conversion: Conversion,
+    /// Whether a cell may be empty; where not, a record without a value is rejected.
+    pub nullable: bool,
+}
+
+/// Where a value comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FieldSource {
+    /// From inside the record.
+    Path(SourcePath),
+    /// From the object's folder.
+    PartitionKey(String),
+}
+
+/// Why a text is no usable plan.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanTextError {
+    /// The text is no JSON, or JSON of another shape.
+    #[error("this is no conversion plan: {0}")]
+    Shape(#[from] serde_json::Error),
+    /// Another version wrote it.
+    #[error(
+        "this plan has version {found}, and this program reads version {PLAN_VERSION}; \
+         make it again with `generate`"
+    )]
+    Version {
+        /// The version that the plan has.
+        found: u32,
+    },
+}
+
+impl ConversionPlan {
+    /// Reads `plan.json`.
+    ///
+    /// # Errors
+    ///
+    /// [`PlanTextError`] if it is something else, or of another version.
+    pub fn from_json(text: &str) -> Result<Self, PlanTextError> {
+        #[derive(Deserialize)]
+        struct Version {
+            plan_version: u32,
+        }
+        let Version { plan_version } = serde_json::from_str(text)?;
+        if plan_version != PLAN_VERSION {
+            return Err(PlanTextError::Version { found: plan_version });
+        }
+        Ok(serde_json::from_str(text)?)
+    }
+
+    /// The array that becomes one row per element, if there is one.
+    pub fn exploded_array(&self) -> Option<SourcePath> {
+        self.sources().find_map(|source| match source {
+            FieldSource::Path(path) => path.exploded_array(),
+            FieldSource::PartitionKey(_) => None,
+        })
+    }
+
+    /// Every source that the plan reads: the fields' in order, then the filter's.
+    pub fn sources(&self) -> impl Iterator<Item = &FieldSource> {
+        self.fields
+            .iter()
+            .map(|field| &field.source)
+            .chain(self.filter.iter().map(|filter| &filter.source))
+    }
+}
+
+impl FieldSource {
+    /// The path inside the record, if the value comes from there.
+    pub fn path(&self) -> Option<&SourcePath> {
+        match self {
+            Self::Path(path) => Some(path),
+            Self::PartitionKey(_) => None,
+        }
+    }
+}
