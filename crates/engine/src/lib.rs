@@ -1,1 +1,41 @@
+//! Bytes in, Personalize CSV out.
+//!
+//! # Layout
+//!
+//! A file goes through stages that know nothing of each other:
+//!
+//! - `compression` undoes gzip, bzip2 and zstd; `window` holds as many bytes as a record needs
+//! - `json::frame` and `csv` find where records begin and end, and where the next one begins after
+//!   a broken one
+//! - `json::walk` and `csv` note where the values lie that the plan wants (`projection`), and hand
+//!   them on borrowed (`value`)
+//! - `convert` applies the plan's rules and writes rows in Personalize's CSV dialect
+//! - `rejects` keeps what could not be converted, `counts` says what became of every record
+//!
+//! [`Converter`] puts them together. [`infer`] looks at samples instead and says what a crawler
+//! would record. Nothing here knows of AWS, of threads or of file systems.
 
+pub mod infer;
+
+mod compression;
+mod content;
+mod convert;
+mod converter;
+mod counts;
+mod csv;
+mod error;
+mod fault;
+mod frame;
+mod json;
+mod partition;
+mod projection;
+mod rejects;
+mod source;
+mod value;
+mod window;
+
+pub use compression::Compression;
+pub use converter::{Converter, SourceFile};
+pub use counts::Counts;
+pub use error::ConvertError;
+pub use partition::{partition_keys, partition_values};

@@ -1,0 +1,47 @@
+//! Tells text from other content by the first bytes.
+
+/// How much of a file is looked at.
+pub(crate) const HEAD: usize = 8 * 1024;
+
+/// A file's content that is no UTF-8 text, in words.
+pub(crate) fn not_text(head: &[u8]) -> Option<&'static str> {
+    let known = match head {
+        [b'P', b'A', b'R', b'1', ..] => Some("Parquet"),
+        [b'O', b'R', b'C', ..] if !head[3..].starts_with(b"\"") => Some("ORC"),
+        [b'O', b'b', b'j', 1, ..] => Some("Avro"),
+        [b'P', b'K', 3, 4, ..] => Some("a zip archive"),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some("UTF-16 text, which must become UTF-8 first"),
+        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some("xz-compressed"),
+        [0xff, 0x06, 0, 0, b's', b'N', b'a', b'P', ..] => Some("snappy-compressed"),
+        [0x04, 0x22, 0x4d, 0x18, ..] => Some("lz4-compressed"),
+        [0x1f, 0x8b, ..] => Some("compressed twice"),
+        _ => None,
+    };
+    known.or_else(|| looks_binary(head).then_some("not text"))
+}
+
+/// Text holds no NUL, and few control characters besides white space and Hive's and RFC 7464's
+/// separators.
+fn looks_binary(head: &[u8]) -> bool {
+    let control = |c: &&u8| matches!(c, 0x02..=0x08 | 0x0e..=0x1a | 0x1c | 0x1d | 0x1f | 0x7f);
+    let controls = head.iter().filter(control).count();
+    let text = head.is_empty() || !head.contains(&0) && controls * 10 < head.len();
+    !text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_told_from_other_content() {
+        for text in ["{\"a\":1}", "a\u{1}b\u{1}c\n", "", "ORC\",1", "日本語", "\u{1e}{}"] {
+            assert_eq!(not_text(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(not_text(b"PAR1\x15\x04"), Some("Parquet"));
+        assert_eq!(not_text(b"ORC\x0a\x0b"), Some("ORC"));
+        assert_eq!(not_text(b"abc\0def"), Some("not text"));
+        let noise: Vec<u8> = (0..=255).cycle().map(|n: u8| n.wrapping_mul(97)).take(512).collect();
+        assert_eq!(not_text(&noise), Some("not text"));
+    }
+}

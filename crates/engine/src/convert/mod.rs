@@ -1,0 +1,147 @@
+//! From a record's values to rows of the output: the plan's fields, filter and rules.
+
+mod cell;
+mod number;
+mod text;
+mod timestamp;
+
+use personalize_plan::{Conversion, ConversionPlan, TimestampFormat};
+
+use crate::fault::{CellFault, RecordFault};
+use crate::projection::Projection;
+use crate::value::{Escapes, Record, Slot, Text, Value};
+
+
+pub(crate) use cell::Scratch;
+pub(crate) use number::Decimal;
+pub(crate) use timestamp::epoch_seconds;
+
+/// What became of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// It was written as that many rows.
+    Written { rows: u64 },
+    /// Its event type is none of those kept.
+    Filtered,
+    /// Nothing of it was written.
+    Rejected(RecordFault),
+}
+
+/// A plan made ready for converting.
+#[derive(Debug, Clone)]
+pub(crate) struct Mapping {
+    pub(crate) projection: Projection,
+    pub(crate) field_names: Vec<String>,
+    fields: Vec<FieldMapping>,
+    filter: Option<Filter>,
+    explodes: bool,
+    timestamp_format: TimestampFormat,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct FieldMapping {
+    slot: Slot,
+    conversion: Conversion,
+    nullable: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Filter {
+    slot: Slot,
+    event_types: Vec<String>,
+}
+
+impl Mapping {
+    pub(crate) fn new(plan: &ConversionPlan) -> Self {
+        let mut projection = Projection::empty();
+        let keys = &plan.source.partition_keys;
+        let fields = plan.fields.iter().map(|field| FieldMapping {
+            slot: projection.add_source(&field.source, keys),
+            conversion: field.conversion,
+            nullable: field.nullable,
+        });
+        let fields = fields.collect();
+        let filter = plan.filter.as_ref().map(|filter| Filter {
+            slot: projection.add_source(&filter.source, keys),
+            event_types: filter.event_types.clone(),
+        });
+        Self {
+            projection,
+            field_names: plan.fields.iter().map(|field| field.name.clone()).collect(),
+            fields,
+            filter,
+            explodes: plan.exploded_array().is_some(),
+            timestamp_format: plan.timestamp_format.clone(),
+        }
+    }
+
+    /// Appends the record's rows to `out`, or nothing if it is filtered or rejected.
+    ///
+    /// A record that explodes is kept whole or rejected whole, so that its rows can be written
+    /// again from the rejects without any being doubled.
+    pub(crate) fn convert(
+        &self,
+        record: &impl Record,
+        partition_values: &[Option<String>],
+        scratch: &mut Scratch,
+        out: &mut Vec<u8>,
+    ) -> Outcome {
+        let before = out.len();
+        let mut rows = 0;
+        let elements = if self.explodes { record.elements().max(1) } else { 1 };
+        for element in 0..elements {
+            let value = |slot| match slot {
+                Slot::Partition(at) => partition_value(partition_values, at),
+                slot => record.value(slot, element),
+            };
+            if let Some(filter) = &self.filter {
+                if !filter.keeps(value(filter.slot), scratch) {
+                    continue;
+                }
+            }
+            if let Err(fault) = self.write_row(value, scratch, out) {
+                out.truncate(before);
+                return Outcome::Rejected(fault);
+            }
+            rows += 1;
+        }
+        if rows > 0 { Outcome::Written { rows } } else { Outcome::Filtered }
+    }
+
+    fn write_row<'a>(
+        &self,
+        value: impl Fn(Slot) -> Value<'a>,
+        scratch: &mut Scratch,
+        out: &mut Vec<u8>,
+    ) -> Result<(), RecordFault> {
+        for (field, mapping) in self.fields.iter().enumerate() {
+            if field > 0 {
+                out.push(b',');
+            }
+            let value = value(mapping.slot);
+            let written = scratch.write_cell(out, value, mapping.conversion, &self.timestamp_format);
+            let written = match written {
+                Ok(false) if !mapping.nullable => Err(CellFault::Missing),
+                other => other,
+            };
+            written.map_err(|fault| RecordFault::Field { field, fault })?;
+        }
+        out.push(b'\n');
+        Ok(())
+    }
+}
+
+impl Filter {
+    fn keeps(&self, value: Value<'_>, scratch: &mut Scratch) -> bool {
+        let event_type = scratch.plain_text(value);
+        event_type.is_some_and(|event_type| self.event_types.iter().any(|kept| kept == event_type))
+    }
+}
+
+fn partition_value(values: &[Option<String>], at: usize) -> Value<'_> {
+    match values.get(at) {
+        Some(Some(value)) => Value::Text(Text::new(value, Escapes::None)),
+        _ => Value::Missing,
+    }
+}
+

@@ -1,0 +1,232 @@
+//! Delimited text quoted as RFC 4180 says: framing into rows and cells, and the cells by column.
+
+use crate::fault::RecordFault;
+use crate::frame::Frame;
+use crate::value::{Escapes, Record, Slot, Text, Value};
+
+/// Frames the rows of one file and holds the cells of the last one.
+#[derive(Debug, Clone)]
+pub(crate) struct Rows {
+    delimiter: u8,
+    quote: u8,
+    cells: Vec<Cell>,
+    row_start: usize,
+}
+
+/// A cell's text, without its quotes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Cell {
+    start: usize,
+    end: usize,
+    has_doubled_quotes: bool,
+}
+
+/// What a cell's text is followed by.
+enum After {
+    Cell(usize),
+    Row(usize),
+}
+
+impl Rows {
+    pub(crate) fn new(delimiter: u8, quote: u8) -> Self {
+        Self { delimiter, quote, cells: Vec::new(), row_start: 0 }
+    }
+
+    /// How many cells the last row has.
+    pub(crate) fn cells(&self) -> usize {
+        self.cells.len()
+    }
+
+    /// The last row, whose bytes are `text`.
+    pub(crate) fn row<'a>(&'a self, text: &'a str) -> Row<'a> {
+        Row { text, rows: self }
+    }
+
+    /// The next row in `bytes` from `at` on, without empty lines; `last` says that nothing follows
+    /// `bytes`.
+    pub(crate) fn next(&mut self, bytes: &[u8], at: usize, last: bool) -> Frame {
+        let start = at + bytes[at..].iter().take_while(|c| matches!(c, b'\n' | b'\r')).count();
+        if start == bytes.len() {
+            return if last { Frame::Done } else { Frame::More(start) };
+        }
+        self.row_start = start;
+        self.cells.clear();
+        let mut at = start;
+        loop {
+            let (cell, after) = match self.cell(bytes, at, last) {
+                Ok(found) => found,
+                Err(Some(fault)) => return Self::first_line(bytes, start, fault),
+                Err(None) => return Frame::More(start),
+            };
+            self.cells.push(cell);
+            match after {
+                After::Cell(next) => at = next,
+                After::Row(end) => return Frame::Record(start..end),
+            }
+        }
+    }
+
+    /// Gives up the row that begins at `start` since its quote is not closed in all of `bytes`.
+    pub(crate) fn give_up(bytes: &[u8], start: usize) -> Frame {
+        Self::first_line(bytes, start, RecordFault::Quotes("a quote that is never closed"))
+    }
+
+    /// Only the first line is set aside: what looked like the rest of a quoted cell may be rows.
+    fn first_line(bytes: &[u8], start: usize, fault: RecordFault) -> Frame {
+        let line = memchr::memchr(b'\n', &bytes[start..]).unwrap_or(bytes.len() - start);
+        Frame::Fault(start..start + line, fault)
+    }
+
+    /// The cell that begins at `at`; no fault in the error means that more bytes are needed.
+    fn cell(
+        &self,
+        bytes: &[u8],
+        at: usize,
+        last: bool,
+    ) -> Result<(Cell, After), Option<RecordFault>> {
+        if bytes.get(at) == Some(&self.quote) {
+            return self.quoted_cell(bytes, at + 1, last);
+        }
+        let found = memchr::memchr2(self.delimiter, b'\n', &bytes[at..]).map(|found| at + found);
+        let end = found.or(last.then_some(bytes.len())).ok_or(None)?;
+        let plain = |end| Cell { start: at, end, has_doubled_quotes: false };
+        if bytes.get(end) == Some(&self.delimiter) {
+            return Ok((plain(end), After::Cell(end + 1)));
+        }
+        let carriage_return = usize::from(end > at && bytes[end - 1] == b'\r');
+        Ok((plain(end - carriage_return), After::Row(end)))
+    }
+
+    fn quoted_cell(
+        &self,
+        bytes: &[u8],
+        start: usize,
+        last: bool,
+    ) -> Result<(Cell, After), Option<RecordFault>> {
+        let unclosed = RecordFault::Quotes("a quote that is never closed");
+        let mut cell = Cell { start, end: start, has_doubled_quotes: false };
+        loop {
+            let found = memchr::memchr(self.quote, &bytes[cell.end..]);
+            cell.end += found.ok_or(last.then_some(unclosed))?;
+            if bytes.get(cell.end + 1) != Some(&self.quote) {
+                break;
+            }
+            cell.has_doubled_quotes = true;
+            cell.end += 2;
+        }
+        match &bytes[cell.end + 1..] {
+            [c, ..] if *c == self.delimiter => Ok((cell, After::Cell(cell.end + 2))),
+            [b'\n', ..] | [b'\r', b'\n', ..] => Ok((cell, After::Row(cell.end + 1))),
+            [] | [b'\r'] if last => Ok((cell, After::Row(cell.end + 1))),
+            [] | [b'\r'] => Err(None),
+            _ => Err(Some(RecordFault::Quotes("text behind a closing quote"))),
+        }
+    }
+}
+
+/// A row's cells by position.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Row<'a> {
+    text: &'a str,
+    rows: &'a Rows,
+}
+
+impl<'a> Row<'a> {
+    /// The cell at a position; an empty one is missing.
+    pub(crate) fn cell(self, at: usize) -> Value<'a> {
+        let Some(cell) = self.rows.cells.get(at).filter(|cell| cell.start < cell.end) else {
+            return Value::Missing;
+        };
+        let start = self.rows.row_start;
+        let text = self.text.get(cell.start - start..cell.end - start).unwrap_or_default();
+        let escapes = match cell.has_doubled_quotes {
+            true => Escapes::DoubledQuote(self.rows.quote),
+            false => Escapes::None,
+        };
+        Value::Text(Text::new(text, escapes))
+    }
+
+    /// Every cell's text.
+    pub(crate) fn texts(self) -> impl Iterator<Item = String> + use<'a> {
+        (0..self.rows.cells()).map(move |at| match self.cell(at) {
+            Value::Text(text) => {
+                text.decode(&mut String::new()).map(str::to_owned).unwrap_or_default()
+            }
+            _ => String::new(),
+        })
+    }
+}
+
+/// A row's cells by the plan's slots.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MappedRow<'a> {
+    pub(crate) row: Row<'a>,
+    /// Which cell fills each slot; none where the file has no such column.
+    pub(crate) cell_of_slot: &'a [Option<usize>],
+}
+
+impl Record for MappedRow<'_> {
+    fn elements(&self) -> usize {
+        0
+    }
+
+    fn value(&self, slot: Slot, _: usize) -> Value<'_> {
+        match slot {
+            Slot::Fixed(at) => match self.cell_of_slot.get(at) {
+                Some(Some(cell)) => self.row.cell(*cell),
+                _ => Value::Missing,
+            },
+            Slot::Element(_) | Slot::Partition(_) => Value::Missing,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The rows of a text, cells joined by `|`; `!` and the bytes for what is no row.
+    fn rows(text: &str) -> Vec<String> {
+        let mut rows = Rows::new(b',', b'"');
+        let mut at = 0;
+        let mut found = Vec::new();
+        loop {
+            match rows.next(text.as_bytes(), at, true) {
+                Frame::Record(range) => {
+                    at = range.end;
+                    let cells: Vec<String> = rows.row(&text[range]).texts().collect();
+                    found.push(cells.join("|"));
+                }
+                Frame::Fault(range, _) => {
+                    at = range.end;
+                    found.push(format!("!{}", &text[range]));
+                }
+                Frame::More(_) => panic!("nothing follows"),
+                Frame::Done => return found,
+            }
+        }
+    }
+
+    #[test]
+    fn cells_are_read_as_rfc_4180_writes_them() {
+        assert_eq!(rows("a,b\r\n1,2\n\n,\n"), ["a|b", "1|2", "|"]);
+        assert_eq!(rows("\"x, y\",\"say \"\"hi\"\"\",\"two\nlines\""), ["x, y|say \"hi\"|two\nlines"]);
+        assert_eq!(rows("\"\",\"\"\"\"\r\nlast,"), ["|\"", "last|"]);
+        assert_eq!(rows("5\" pipe, \"x\""), ["5\" pipe| \"x\""]);
+    }
+
+    #[test]
+    fn a_broken_quote_costs_its_line_only() {
+        assert_eq!(rows("\"a\"x,1\nb,2\n"), ["!\"a\"x,1", "b|2"]);
+        assert_eq!(rows("\"a,1\nb,2\n"), ["!\"a,1", "b|2"]);
+    }
+
+    #[test]
+    fn a_row_cut_anywhere_is_asked_for_again() {
+        let text = "\"x\"\"y\",b\r\n";
+        for end in 0..text.len() - 1 {
+            let frame = Rows::new(b',', b'"').next(&text.as_bytes()[..end], 0, false);
+            assert!(matches!(frame, Frame::More(_)), "{end} {frame:?}");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Why a whole file cannot be converted.
+
+use std::io;
+
+use crate::compression::Compression;
+
+/// Why a whole file cannot be converted; nothing of it counts as written.
+#[derive(Debug, thiserror::Error)]
+pub enum ConvertError {
+    /// Reading failed for a reason outside the file's content; trying again may help.
+    #[error("cannot be read: {0}")]
+    Read(#[source] io::Error),
+    /// Writing rows or rejects failed; trying again may help.
+    #[error("its rows cannot be written: {0}")]
+    Write(#[source] io::Error),
+    /// The compressed content ends too early.
+    #[error(
+        "is {compression}-compressed and ends before its content does (after {decoded} bytes of \
+         it); it was probably cut while being written or copied"
+    )]
+    Truncated {
+        /// The compression.
+        compression: Compression,
+        /// Bytes that could be decoded.
+        decoded: u64,
+    },
+    /// The compressed content is damaged.
+    #[error("is damaged: its {compression} content cannot be decoded at byte {decoded}: {fault}")]
+    Corrupt {
+        /// The compression.
+        compression: Compression,
+        /// Bytes that could be decoded.
+        decoded: u64,
+        /// What the decoder says.
+        fault: String,
+    },
+    /// The content is no text that this plan could read.
+    #[error("is {found}; this plan reads {expected}")]
+    NotText {
+        /// What the content is.
+        found: &'static str,
+        /// What the plan reads.
+        expected: &'static str,
+    },
+    /// A record is too long.
+    #[error("has a record at byte {offset} (line {line}) that is longer than 16 MiB")]
+    RecordTooLong {
+        /// The record's first byte, in the decompressed content.
+        offset: u64,
+        /// The record's first line.
+        line: u64,
+    },
+    /// A CSV file's header lacks a column that the plan requires.
+    #[error(
+        "has no column `{missing}` in its first line, which has {}", found.join(", ")
+    )]
+    MissingColumn {
+        /// The column.
+        missing: String,
+        /// The columns that the file has.
+        found: Vec<String>,
+    },
+    /// A CSV file's header has a column twice that the plan reads.
+    #[error("has the column `{0}` twice in its first line")]
+    DoubledColumn(String),
+    /// A CSV file's first line is no row.
+    #[error("has no readable header: {0}")]
+    Header(String),
+}
+
+impl ConvertError {
+    /// Whether the file's own content is at fault, so that trying again cannot help.
+    pub fn is_poison(&self) -> bool {
+        !matches!(self, Self::Read(_) | Self::Write(_))
+    }
+}
+
+/// An error of the reader that a file's bytes come from, to be told from a decoder's.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub(crate) struct SourceError(pub(crate) io::Error);

@@ -1,0 +1,320 @@
+//! What types the values of a place have, gathered record by record.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use personalize_plan::glue::{ColumnType, StructField};
+use personalize_plan::{ColumnProfile, SourcePath, TimestampFormat};
+
+use crate::convert::{Decimal, epoch_seconds};
+use crate::json;
+use crate::value::Value;
+
+/// Members that are told apart in one object; data with more uses keys as values.
+const MAX_MEMBERS: usize = 1000;
+/// Different texts that are counted.
+const MAX_DISTINCT: usize = 50;
+/// Times between these seconds are believed when they are numbers: 1980 to 2100.
+const PLAUSIBLE: std::ops::Range<i64> = 315_532_800..4_102_444_800;
+
+/// The values seen at one place of the records.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Shape {
+    booleans: u64,
+    ints: u64,
+    longs: u64,
+    /// Fractions, and whole numbers beyond 64 bits
+    doubles: u64,
+    strings: u64,
+    objects: u64,
+    arrays: u64,
+    /// Of the values above, those that are times
+    times: u64,
+    /// Of the strings, those that hold a number
+    numeric_strings: u64,
+    distinct: BTreeSet<String>,
+    members: Vec<(String, Shape)>,
+    member_at: BTreeMap<String, usize>,
+    element: Option<Box<Shape>>,
+}
+
+/// A place whose values are of several types, and what was made of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// The place.
+    pub path: String,
+    /// The types and how many values have them, as in `int (3), string (1)`.
+    pub found: String,
+    /// The type it was resolved to.
+    pub resolved: String,
+}
+
+impl Shape {
+    /// Takes in the members of a JSON object.
+    pub(crate) fn observe_object(&mut self, object: &str) {
+        self.objects += 1;
+        for (name, value) in json::members(object) {
+            if let Some(member) = self.member(&name) {
+                member.observe(value);
+            }
+        }
+    }
+
+    /// Takes in a JSON value.
+    fn observe(&mut self, value: Value<'_>) {
+        match value {
+            Value::Missing => {}
+            Value::Bool(_) => self.booleans += 1,
+            Value::Number(text) => {
+                self.observe_number(text);
+                self.times += u64::from(is_time(text));
+            }
+            Value::Text(text) => {
+                if let Ok(text) = text.decode(&mut String::new()) {
+                    self.observe_text(text);
+                }
+            }
+            Value::Object(object) => self.observe_object(object),
+            Value::Array(array) => {
+                self.arrays += 1;
+                let element = self.element.get_or_insert_default();
+                json::elements(array).for_each(|value| element.observe(value));
+            }
+        }
+    }
+
+    fn observe_number(&mut self, text: &str) {
+        match text.parse::<i64>() {
+            Ok(number) if i32::try_from(number).is_ok() => self.ints += 1,
+            Ok(_) => self.longs += 1,
+            Err(_) => self.doubles += 1,
+        }
+    }
+
+    fn observe_text(&mut self, text: &str) {
+        self.strings += 1;
+        self.times += u64::from(is_time(text));
+        self.numeric_strings += u64::from(Decimal::parse(text.trim()).is_some());
+        if self.distinct.len() <= MAX_DISTINCT && text.len() <= 256 {
+            self.distinct.insert(text.to_owned());
+        }
+    }
+
+    /// Takes in the cells of a CSV row.
+    pub(crate) fn observe_row<'a>(&mut self, cells: impl Iterator<Item = (&'a str, String)>) {
+        self.objects += 1;
+        for (name, text) in cells {
+            let Some(member) = self.member(name).filter(|_| !text.is_empty()) else { continue };
+            match text.trim() {
+                cell if cell.eq_ignore_ascii_case("true") || cell.eq_ignore_ascii_case("false") => {
+                    member.booleans += 1;
+                }
+                // Digits behind a leading zero are a code, not a number.
+                cell if has_leading_zero(cell) => member.observe_text(cell),
+                cell if Decimal::parse(cell).is_some() => {
+                    member.observe_number(cell);
+                    member.times += u64::from(is_time(cell));
+                }
+                _ => member.observe_text(&text),
+            }
+        }
+    }
+
+    /// The member of that name, ignoring case; none where there are too many.
+    pub(crate) fn member(&mut self, name: &str) -> Option<&mut Shape> {
+        let lower = name.to_lowercase();
+        let at = match self.member_at.get(&lower) {
+            Some(at) => *at,
+            None if self.members.len() >= MAX_MEMBERS => return None,
+            None => {
+                self.members.push((name.to_owned(), Shape::default()));
+                self.member_at.insert(lower, self.members.len() - 1);
+                self.members.len() - 1
+            }
+        };
+        self.members.get_mut(at).map(|(_, shape)| shape)
+    }
+
+    /// The members in the order they were met.
+    pub(crate) fn members(&self) -> impl Iterator<Item = (&str, &Shape)> {
+        self.members.iter().map(|(name, shape)| (name.as_str(), shape))
+    }
+
+    /// How many values were seen that are not null.
+    fn values(&self) -> u64 {
+        self.scalars() + self.objects + self.arrays
+    }
+
+    fn scalars(&self) -> u64 {
+        self.booleans + self.ints + self.longs + self.doubles + self.strings
+    }
+
+    /// The one type for the values. `csv` says that whole numbers are `bigint`, as crawlers call
+    /// them in delimited text.
+    ///
+    /// Objects and arrays win over single values, so that paths into them can be written.
+    pub(crate) fn column_type(&self, csv: bool) -> ColumnType {
+        if self.objects > 0 && self.objects >= self.arrays {
+            let field = |(name, shape): (&str, &Self)| StructField {
+                name: name.to_owned(),
+                column_type: shape.column_type(csv),
+            };
+            return ColumnType::Struct(self.members().map(field).collect());
+        }
+        if self.arrays > 0 {
+            let element = self.element.as_ref().map(|element| element.column_type(csv));
+            return ColumnType::Array(Box::new(element.unwrap_or(ColumnType::String)));
+        }
+        let numbers = self.ints + self.longs + self.doubles;
+        match (self.booleans, numbers, self.strings) {
+            (1.., 0, 0) => ColumnType::Boolean,
+            (0, 1.., 0) if self.doubles > 0 => ColumnType::Double,
+            (0, 1.., 0) if self.longs > 0 || csv => ColumnType::BigInt,
+            (0, 1.., 0) => ColumnType::Int,
+            _ => ColumnType::String,
+        }
+    }
+
+    /// Appends the places below `path` whose values are of several types.
+    pub(crate) fn conflicts(&self, path: &str, csv: bool, out: &mut Vec<Conflict>) {
+        let numbers = self.ints + self.longs;
+        let kinds = [
+            ("boolean", self.booleans),
+            ("whole number", numbers),
+            ("fraction", self.doubles),
+            ("string", self.strings),
+            ("struct", self.objects),
+            ("array", self.arrays),
+        ];
+        let found: Vec<String> = kinds
+            .iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(kind, count)| format!("{kind} ({count})"))
+            .collect();
+        if found.len() > 1 && !path.is_empty() {
+            let resolved = match self.column_type(csv) {
+                ColumnType::Struct(_) => "struct".to_owned(),
+                ColumnType::Array(_) => "array".to_owned(),
+                other => other.to_string(),
+            };
+            out.push(Conflict { path: path.to_owned(), found: found.join(", "), resolved });
+        }
+        for (name, shape) in self.members() {
+            let dot = if path.is_empty() { "" } else { "." };
+            shape.conflicts(&format!("{path}{dot}{name}"), csv, out);
+        }
+        if let Some(element) = &self.element {
+            element.conflicts(&format!("{path}[]"), csv, out);
+        }
+    }
+
+    /// Appends the profile of every single value below `path`; `share` is the share of records
+    /// that have what is around it.
+    pub(crate) fn profiles(&self, path: &str, share: f64, out: &mut Vec<ColumnProfile>) {
+        let around = self.objects.max(1) as f64;
+        for (name, shape) in self.members() {
+            let dot = if path.is_empty() { "" } else { "." };
+            let written = SourcePath::column(name).to_string();
+            let path = format!("{path}{dot}{written}");
+            let share = share * shape.values() as f64 / around;
+            shape.profile(&path, share, out);
+        }
+    }
+
+    fn profile(&self, path: &str, share: f64, out: &mut Vec<ColumnProfile>) {
+        match self.column_type(false) {
+            ColumnType::Struct(_) => self.profiles(path, share, out),
+            ColumnType::Array(_) => {
+                // A path explodes one array at most.
+                let outer = !path.contains("[]");
+                if let Some(element) = self.element.as_ref().filter(|_| outer) {
+                    element.profile(&format!("{path}[]"), share, out);
+                }
+            }
+            _ => {
+                let Ok(path) = path.parse() else { return };
+                let values = self.scalars().max(1) as f64;
+                let numbers = self.ints + self.longs + self.doubles + self.numeric_strings;
+                let distinct = self.distinct.len();
+                out.push(ColumnProfile {
+                    path,
+                    presence: share.min(1.0),
+                    times: self.times as f64 / values,
+                    numbers: numbers as f64 / values,
+                    distinct: (1..=MAX_DISTINCT).contains(&distinct).then_some(distinct),
+                });
+            }
+        }
+    }
+}
+
+fn has_leading_zero(text: &str) -> bool {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text).as_bytes();
+    matches!(digits, [b'0', b'0'..=b'9', ..])
+}
+
+fn is_time(text: &str) -> bool {
+    epoch_seconds(text, &TimestampFormat::Auto).is_ok_and(|seconds| PLAUSIBLE.contains(&seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shape(objects: &[&str]) -> Shape {
+        let mut shape = Shape::default();
+        objects.iter().for_each(|object| shape.observe_object(object));
+        shape
+    }
+
+    #[test]
+    fn types_are_those_that_a_crawler_writes() {
+        let shape = shape(&[
+            r#"{"id": 35, "big": 3000000000, "price": 1, "ok": true, "p": {"sku": "a", "n": null}}"#,
+            r#"{"ID": 36, "price": 1.5, "p": {"SKU": "b", "tags": ["x", "y"], "list": [{"q": 1}]}}"#,
+        ]);
+        assert_eq!(
+            shape.column_type(false).to_string(),
+            "struct<id:int,big:bigint,price:double,ok:boolean,p:struct<sku:string,n:string,\
+             tags:array<string>,list:array<struct<q:int>>>>"
+        );
+    }
+
+    #[test]
+    fn conflicts_are_resolved_and_told() {
+        let shape = shape(&[
+            r#"{"a": 1, "p": {"x": 1}, "l": [1]}"#,
+            r#"{"a": "one", "p": "none", "l": 2}"#,
+            r#"{"a": null, "p": {"x": 2}}"#,
+        ]);
+        assert_eq!(
+            shape.column_type(false).to_string(),
+            "struct<a:string,p:struct<x:int>,l:array<int>>"
+        );
+        let mut conflicts = Vec::new();
+        shape.conflicts("", false, &mut conflicts);
+        let told: Vec<_> =
+            conflicts.iter().map(|c| format!("{}: {} -> {}", c.path, c.found, c.resolved)).collect();
+        assert_eq!(
+            told,
+            [
+                "a: whole number (1), string (1) -> string",
+                "p: string (1), struct (2) -> struct",
+                "l: whole number (1), array (1) -> array",
+            ]
+        );
+    }
+
+    #[test]
+    fn profiles_say_how_often_and_what() {
+        let shape = shape(&[
+            r#"{"ts": "2019-01-10T22:34:04Z", "p": {"items": [{"sku": "1"}]}}"#,
+            r#"{"ts": 1547159644, "p": {}}"#,
+        ]);
+        let mut profiles = Vec::new();
+        shape.profiles("", 1.0, &mut profiles);
+        assert_eq!(profiles[0].path.to_string(), "ts");
+        assert_eq!((profiles[0].presence, profiles[0].times), (1.0, 1.0));
+        assert_eq!(profiles[1].path.to_string(), "p.items[].sku");
+        assert_eq!((profiles[1].presence, profiles[1].numbers), (0.5, 1.0));
+    }
+}

@@ -1,0 +1,10 @@
+//! JSON: framing finds where records begin and end, decoding notes where the plan's values lie.
+
+mod frame;
+mod read;
+mod scan;
+mod walk;
+
+pub(crate) use frame::Framer;
+pub(crate) use read::{elements, members, unescape_into};
+pub(crate) use walk::Walker;

@@ -1,0 +1,232 @@
+//! Finds the ends of JSON's tokens, strictly as RFC 8259 says.
+
+/// Arrays and objects may be nested this deep; more is refused, as other readers do.
+pub(crate) const MAX_DEPTH: usize = 256;
+
+/// Why a value's end was not found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// The bytes end inside the value.
+    End,
+    /// The bytes are not JSON.
+    Syntax(Syntax),
+}
+
+/// Where bytes stop being JSON, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Syntax {
+    pub(crate) at: usize,
+    pub(crate) fault: &'static str,
+}
+
+pub(crate) type Found = Result<usize, Stop>;
+
+pub(crate) fn syntax<T>(at: usize, fault: &'static str) -> Result<T, Stop> {
+    Err(Stop::Syntax(Syntax { at, fault }))
+}
+
+/// The byte at `at`, or the end of the bytes.
+pub(crate) fn byte(bytes: &[u8], at: usize) -> Result<u8, Stop> {
+    bytes.get(at).copied().ok_or(Stop::End)
+}
+
+/// The first byte from `at` on that is no white space.
+pub(crate) fn skip_white_space(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(b' ' | b'\n' | b'\r' | b'\t') = bytes.get(at) {
+        at += 1;
+    }
+    at
+}
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGHS: u64 = 0x8080_8080_8080_8080;
+
+/// The high bit of each byte that ends a run of plain string characters: `"`, `\` or a control.
+/// Only the lowest set bit is exact.
+fn string_specials(word: u64) -> u64 {
+    let zero = |x: u64| x.wrapping_sub(ONES) & !x;
+    let quote = zero(word ^ (ONES * b'"' as u64));
+    let backslash = zero(word ^ (ONES * b'\\' as u64));
+    let control = word.wrapping_sub(ONES * 0x20) & !word;
+    (quote | backslash | control) & HIGHS
+}
+
+/// The closing quote of the string whose first character is at `at`, and whether it has escapes.
+pub(crate) fn string(bytes: &[u8], mut at: usize) -> Result<(usize, bool), Stop> {
+    let mut escaped = false;
+    loop {
+        while let Some(chunk) = bytes.get(at..at + 8).and_then(|chunk| chunk.first_chunk()) {
+            let specials = string_specials(u64::from_le_bytes(*chunk));
+            if specials != 0 {
+                at += specials.trailing_zeros() as usize / 8;
+                break;
+            }
+            at += 8;
+        }
+        match byte(bytes, at)? {
+            b'"' => return Ok((at, escaped)),
+            b'\\' => {
+                escaped = true;
+                at = escape(bytes, at)?;
+            }
+            0..0x20 => return syntax(at, "a control character inside a string"),
+            _ => at += 1,
+        }
+    }
+}
+
+/// The byte after the escape sequence that begins at `at`.
+fn escape(bytes: &[u8], at: usize) -> Found {
+    match byte(bytes, at + 1)? {
+        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Ok(at + 2),
+        b'u' => {
+            for digit in at + 2..at + 6 {
+                if !byte(bytes, digit)?.is_ascii_hexdigit() {
+                    return syntax(digit, "\\u without four hexadecimal digits");
+                }
+            }
+            Ok(at + 6)
+        }
+        _ => syntax(at + 1, "an unknown escape in a string"),
+    }
+}
+
+/// The byte after the number that begins at `at`.
+pub(crate) fn number(bytes: &[u8], at: usize) -> Found {
+    const FAULT: &str = "not a number";
+    let digits = |mut at: usize| -> Found {
+        let start = at;
+        while bytes.get(at).is_some_and(u8::is_ascii_digit) {
+            at += 1;
+        }
+        if at > start { Ok(at) } else { byte(bytes, at).and_then(|_| syntax(at, FAULT)) }
+    };
+    let start = if bytes[at] == b'-' { at + 1 } else { at };
+    let mut end = digits(start)?;
+    if bytes[start] == b'0' && end > start + 1 {
+        return syntax(start, "a number with a leading zero");
+    }
+    if bytes.get(end) == Some(&b'.') {
+        end = digits(end + 1)?;
+    }
+    if let Some(b'e' | b'E') = bytes.get(end) {
+        let sign = usize::from(matches!(bytes.get(end + 1), Some(b'+' | b'-')));
+        end = digits(end + 1 + sign)?;
+    }
+    Ok(end)
+}
+
+/// The byte after `word`, which should begin at `at`.
+pub(crate) fn literal(bytes: &[u8], at: usize, word: &[u8]) -> Found {
+    for (offset, expected) in word.iter().enumerate() {
+        if byte(bytes, at + offset)? != *expected {
+            return syntax(at + offset, "neither true, false nor null");
+        }
+    }
+    Ok(at + word.len())
+}
+
+/// The byte after the value that begins at `at`; nothing in it is kept.
+pub(crate) fn skip_value(bytes: &[u8], at: usize, depth: usize) -> Found {
+    match byte(bytes, at)? {
+        b'"' => string(bytes, at + 1).map(|(end, _)| end + 1),
+        b'{' => skip_object(bytes, at, depth + 1),
+        b'[' => skip_array(bytes, at, depth + 1),
+        b't' => literal(bytes, at, b"true"),
+        b'f' => literal(bytes, at, b"false"),
+        b'n' => literal(bytes, at, b"null"),
+        b'-' | b'0'..=b'9' => number(bytes, at),
+        _ => syntax(at, "a value was expected"),
+    }
+}
+
+fn skip_object(bytes: &[u8], at: usize, depth: usize) -> Found {
+    check_depth(at, depth)?;
+    let mut at = skip_white_space(bytes, at + 1);
+    if byte(bytes, at)? == b'}' {
+        return Ok(at + 1);
+    }
+    loop {
+        let (_, value) = key(bytes, at)?;
+        at = skip_white_space(bytes, skip_value(bytes, value, depth)?);
+        match byte(bytes, at)? {
+            b',' => at = skip_white_space(bytes, at + 1),
+            b'}' => return Ok(at + 1),
+            _ => return syntax(at, "`,` or `}` was expected"),
+        }
+    }
+}
+
+fn skip_array(bytes: &[u8], at: usize, depth: usize) -> Found {
+    check_depth(at, depth)?;
+    let mut at = skip_white_space(bytes, at + 1);
+    if byte(bytes, at)? == b']' {
+        return Ok(at + 1);
+    }
+    loop {
+        at = skip_white_space(bytes, skip_value(bytes, at, depth)?);
+        match byte(bytes, at)? {
+            b',' => at = skip_white_space(bytes, at + 1),
+            b']' => return Ok(at + 1),
+            _ => return syntax(at, "`,` or `]` was expected"),
+        }
+    }
+}
+
+/// A key as it stands between its quotes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Key<'a> {
+    pub(crate) raw: &'a [u8],
+    pub(crate) escaped: bool,
+}
+
+/// The key that begins at `at`, and where its value begins.
+pub(crate) fn key(bytes: &[u8], at: usize) -> Result<(Key<'_>, usize), Stop> {
+    if byte(bytes, at)? != b'"' {
+        return syntax(at, "a name in double quotes was expected");
+    }
+    let (end, escaped) = string(bytes, at + 1)?;
+    let key = Key { raw: &bytes[at + 1..end], escaped };
+    let colon = skip_white_space(bytes, end + 1);
+    if byte(bytes, colon)? != b':' {
+        return syntax(colon, "`:` was expected");
+    }
+    Ok((key, skip_white_space(bytes, colon + 1)))
+}
+
+pub(crate) fn check_depth(at: usize, depth: usize) -> Result<(), Stop> {
+    if depth > MAX_DEPTH {
+        return syntax(at, "nested deeper than 256 levels");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_special_is_found_at_every_place_of_a_word() {
+        for special in [b'"', b'\\', 0, 0x1f] {
+            for place in 0..8 {
+                for filler in [b'a', 0x20, 0x7f, 0x80, 0xff] {
+                    let mut word = [filler; 8];
+                    word[place] = special;
+                    let found = string_specials(u64::from_le_bytes(word)).trailing_zeros() / 8;
+                    assert_eq!(found as usize, place, "{special:x} {filler:x}");
+                }
+            }
+        }
+        assert_eq!(string_specials(u64::from_le_bytes(*b"plain te")), 0);
+        assert_eq!(string_specials(u64::MAX), 0);
+    }
+
+    #[test]
+    fn a_value_cut_anywhere_is_unfinished_not_wrong() {
+        let whole = br#"{"a": [1.5e+3, -0, true, null, "x\u00e9\\y", {}], "b": {"c": []}}"#;
+        assert_eq!(skip_value(whole, 0, 0), Ok(whole.len()));
+        for end in 0..whole.len() {
+            assert_eq!(skip_value(&whole[..end], 0, 0), Err(Stop::End), "{end}");
+        }
+    }
+}

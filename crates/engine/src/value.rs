@@ -1,0 +1,127 @@
+//! A source value, borrowed from the block it was read in.
+
+use crate::json;
+
+/// A value as a decoder found it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Value<'a> {
+    /// Not there, or null
+    Missing,
+    Bool(bool),
+    /// The text of a JSON number
+    Number(&'a str),
+    Text(Text<'a>),
+    /// The text of a valid JSON array
+    Array(&'a str),
+    /// The text of a valid JSON object
+    Object(&'a str),
+}
+
+/// Text as it stands in the source, perhaps with escapes in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Text<'a> {
+    raw: &'a str,
+    escapes: Escapes,
+}
+
+/// What is escaped in a text, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Escapes {
+    None,
+    /// As in a JSON string
+    Json,
+    /// A doubled quote stands for one
+    DoubledQuote(u8),
+}
+
+/// A text holds half of a surrogate pair, which UTF-8 cannot write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LoneSurrogate;
+
+impl<'a> Text<'a> {
+    pub(crate) fn new(raw: &'a str, escapes: Escapes) -> Self {
+        Self { raw, escapes }
+    }
+
+    /// The text itself; `scratch` holds it where it differs from what stands in the source.
+    pub(crate) fn decode<'b>(self, scratch: &'b mut String) -> Result<&'b str, LoneSurrogate>
+    where
+        'a: 'b,
+    {
+        match self.escapes {
+            Escapes::None => Ok(self.raw),
+            Escapes::Json => {
+                scratch.clear();
+                json::unescape_into(self.raw, scratch).ok_or(LoneSurrogate)?;
+                Ok(scratch)
+            }
+            Escapes::DoubledQuote(quote) => {
+                scratch.clear();
+                let quote = char::from(quote);
+                let mut pieces = self.raw.split(quote);
+                scratch.push_str(pieces.next().unwrap_or_default());
+                // Every second quote is the one that stands for itself.
+                for (number, piece) in pieces.enumerate() {
+                    if number % 2 == 0 {
+                        scratch.push(quote);
+                    }
+                    scratch.push_str(piece);
+                }
+                Ok(scratch)
+            }
+        }
+    }
+}
+
+impl<'a> Value<'a> {
+    /// The value that a valid JSON text is.
+    pub(crate) fn of_valid_json(text: &'a str) -> Self {
+        match text.as_bytes().first() {
+            Some(b'"') => {
+                let raw = &text[1..text.len() - 1];
+                let escaped = memchr::memchr(b'\\', raw.as_bytes()).is_some();
+                Self::Text(Text::new(raw, if escaped { Escapes::Json } else { Escapes::None }))
+            }
+            Some(b'{') => Self::Object(text),
+            Some(b'[') => Self::Array(text),
+            Some(b't') => Self::Bool(true),
+            Some(b'f') => Self::Bool(false),
+            Some(b'n') | None => Self::Missing,
+            Some(_) => Self::Number(text),
+        }
+    }
+}
+
+/// A decoded record: the values that the plan asked for.
+pub(crate) trait Record {
+    /// How many elements the exploded array has; none if there is no such array.
+    fn elements(&self) -> usize;
+
+    /// The value of a slot; `element` says which element's, where the slot lies in the array.
+    fn value(&self, slot: Slot, element: usize) -> Value<'_>;
+}
+
+/// Which of a record's values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Slot {
+    /// One per record
+    Fixed(usize),
+    /// One per element of the exploded array
+    Element(usize),
+    /// One per file, from its folders
+    Partition(usize),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn doubled_quotes_stand_for_one() {
+        let mut scratch = String::new();
+        for (raw, expected) in [("a\"\"b", "a\"b"), ("\"\"\"\"", "\"\""), ("é", "é"), ("", "")] {
+            let text = Text::new(raw, Escapes::DoubledQuote(b'"'));
+            assert_eq!(text.decode(&mut scratch), Ok(expected));
+        }
+    }
+}

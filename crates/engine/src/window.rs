@@ -1,0 +1,132 @@
+//! A window over a file's bytes: grows to hold one record, moves on when records are done.
+
+use std::io::{self, Read};
+use std::ops::Range;
+
+/// Bytes that are read at once.
+const BLOCK: usize = 256 * 1024;
+
+/// The longest record: a bound on memory, far above what Personalize could use of one.
+pub(crate) const MAX_RECORD: usize = 16 * 1024 * 1024;
+
+/// The bytes read and not yet done with.
+pub(crate) struct Window<R> {
+    reader: R,
+    buffer: Vec<u8>,
+    /// What of the buffer is filled and not done with
+    filled: Range<usize>,
+    /// The file's offset of the buffer's first byte
+    offset: u64,
+    ended: bool,
+    lines: LineCounter,
+}
+
+/// Counts line breaks up to places that are asked for in order.
+#[derive(Debug, Default)]
+struct LineCounter {
+    /// The place in the buffer up to which line breaks are counted
+    at: usize,
+    breaks: u64,
+}
+
+impl<R: Read> Window<R> {
+    pub(crate) fn new(reader: R) -> Self {
+        Self {
+            reader,
+            buffer: Vec::new(),
+            filled: 0..0,
+            offset: 0,
+            ended: false,
+            lines: LineCounter::default(),
+        }
+    }
+
+    /// The bytes at hand.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.buffer[self.filled.clone()]
+    }
+
+    /// Whether nothing follows the bytes at hand.
+    pub(crate) fn is_last(&self) -> bool {
+        self.ended
+    }
+
+    /// Whether the bytes at hand are as many as one record may have.
+    pub(crate) fn is_full(&self) -> bool {
+        self.filled.len() >= MAX_RECORD
+    }
+
+    /// Is done with the first `count` bytes at hand.
+    pub(crate) fn consume(&mut self, count: usize) {
+        self.filled.start += count;
+    }
+
+    /// The file's offset of the first byte at hand.
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset + self.filled.start as u64
+    }
+
+    /// The line, counted from one, of the first byte at hand.
+    pub(crate) fn line(&mut self) -> u64 {
+        self.count_lines(self.filled.start);
+        self.lines.breaks + 1
+    }
+
+    fn count_lines(&mut self, to: usize) {
+        let bytes = &self.buffer[self.lines.at..to];
+        self.lines.breaks += memchr::memchr_iter(b'\n', bytes).count() as u64;
+        self.lines.at = to;
+    }
+
+    /// Reads on, and gives the number of bytes that were added.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the reader gives.
+    pub(crate) fn read(&mut self) -> io::Result<usize> {
+        if self.filled.start > 0 {
+            self.count_lines(self.filled.start);
+            self.lines.at = 0;
+            self.offset += self.filled.start as u64;
+            self.buffer.copy_within(self.filled.clone(), 0);
+            self.filled = 0..self.filled.len();
+        }
+        if self.buffer.len() < self.filled.end + BLOCK {
+            // At least doubled, so that a long record is not read again for every block of it.
+            self.buffer.resize((2 * self.filled.end).max(self.filled.end + BLOCK), 0);
+        }
+        loop {
+            match self.reader.read(&mut self.buffer[self.filled.end..]) {
+                Ok(count) => {
+                    self.ended = count == 0;
+                    self.filled.end += count;
+                    return Ok(count);
+                }
+                Err(fault) if fault.kind() == io::ErrorKind::Interrupted => {}
+                Err(fault) => return Err(fault),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets_and_lines_hold_across_reads() {
+        let text = "one\ntwo\nthree\n".repeat(50_000);
+        let mut window = Window::new(text.as_bytes());
+        let mut at = 0_usize;
+        while !window.is_last() {
+            let step = window.bytes().len() / 2;
+            window.consume(step);
+            at += step;
+            assert_eq!(window.offset(), at as u64);
+            assert_eq!(window.line() as usize, text[..at].matches('\n').count() + 1);
+            window.read().unwrap();
+            assert_eq!(window.bytes(), &text.as_bytes()[at..at + window.bytes().len()]);
+        }
+        assert_eq!(at + window.bytes().len(), text.len());
+    }
+}
