@@ -59,7 +59,7 @@ impl Artifacts {
             schema: renderer.render(
                 "schema.json",
                 include_str!("../templates/schema.json.hbs"),
-                &Schema::of(plan),
+                &Schema::of(plan).context(),
             )?,
             conversion_job: renderer.render(
                 "conversion_job.py",

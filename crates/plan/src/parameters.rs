@@ -331,22 +331,24 @@ fn split_outside_quotes(
     text: &str,
     separator: char,
 ) -> Result<Vec<String>, ParameterError> {
-    let mut parts = vec![String::new()];
+    let mut parts = Vec::new();
+    let mut part = String::new();
     let mut quote = None;
     for c in text.chars() {
+        // A quote opens where a name begins; elsewhere it is a character like any other.
+        let begins = part.trim_start().is_empty() || part.ends_with('.');
         match quote {
             None if c == separator => {
-                parts.push(String::new());
+                parts.push(std::mem::take(&mut part));
                 continue;
             }
-            None if matches!(c, '`' | '"') => quote = Some(c),
+            None if begins && matches!(c, '`' | '"') => quote = Some(c),
             Some(open) if c == open => quote = None,
             _ => {}
         }
-        if let Some(part) = parts.last_mut() {
-            part.push(c);
-        }
+        part.push(c);
     }
+    parts.push(part);
     if quote.is_some() {
         return Err(ParameterError::UnclosedQuote { name, value: text.to_owned() });
     }

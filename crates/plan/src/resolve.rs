@@ -179,12 +179,13 @@ impl Fields<'_> {
         self.add("AdditionalColumns", destination, conversion, located)
     }
 
-    /// Fills required fields that are still missing from columns of the same name, ignoring case
+    /// Fills required fields that no parameter names from columns of the same name, ignoring case
     /// and underscores: `categoryL1` is CATEGORY_L1.
     fn add_required_by_name(&mut self) -> Result<(), PlanError> {
+        const NAMED_BY_PARAMETERS: [&str; 4] = ["USER_ID", "ITEM_ID", "EVENT_TYPE", "TIMESTAMP"];
         for rule in self.rules.clone() {
             let filled = self.fields.iter().any(|field| field.name == rule.name);
-            if filled || !rule.required {
+            if filled || !rule.required || NAMED_BY_PARAMETERS.contains(&rule.name) {
                 continue;
             }
             if let Some(name) = self.column_like(rule.name) {

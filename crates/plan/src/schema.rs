@@ -46,6 +46,19 @@ impl Schema {
         }
     }
 
+    /// What the template writes: each field as a text, its name first.
+    pub(crate) fn context(&self) -> serde_json::Value {
+        let field = |field: &SchemaField| serde_json::to_string(field).unwrap_or_default();
+        let fields: Vec<String> = self.fields.iter().map(field).collect();
+        serde_json::json!({
+            "type": self.record,
+            "name": self.name,
+            "namespace": self.namespace,
+            "fields": fields,
+            "version": self.version,
+        })
+    }
+
     /// How many characters the schema has without white space.
     pub(crate) fn characters(&self) -> usize {
         serde_json::to_string(self).unwrap_or_default().chars().count()

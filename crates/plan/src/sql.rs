@@ -23,7 +23,6 @@ pub(crate) fn columns(plan: &ConversionPlan) -> Vec<Value> {
         json!({
             "name": field.name,
             "ddl_name": field.name.to_lowercase(),
-            "path": path_text(&field.source),
             "steps": steps(&field.source),
             "conversion": field.conversion,
             "required": !field.nullable,
@@ -43,7 +42,6 @@ pub(crate) fn filter(plan: &ConversionPlan) -> Value {
     let list: Vec<String> = filter.event_types.iter().map(|event| text(event)).collect();
     json!({
         "steps": steps(&filter.source),
-        "path": path_text(&filter.source),
         "event_types": filter.event_types,
         "athena": athena(plan, &filter.source),
         "list": list.join(", "),
@@ -54,7 +52,9 @@ pub(crate) fn filter(plan: &ConversionPlan) -> Value {
 pub(crate) fn explode(plan: &ConversionPlan) -> Value {
     let Some(array) = plan.exploded_array() else { return Value::Null };
     let source = FieldSource::Path(array);
-    json!({ "path": path_text(&source), "steps": steps(&source), "athena": athena(plan, &source) })
+    // Athena would spread the members of a row over columns; in a row of its own it stays one.
+    let rows = format!("transform({}, x -> ROW(x))", athena(plan, &source));
+    json!({ "steps": steps(&source), "rows": rows })
 }
 
 /// The converted files as a table: its names and its folder.
@@ -106,13 +106,6 @@ fn folder(plan: &ConversionPlan) -> String {
     match plan.destination.prefix.as_str() {
         "" => format!("s3://{bucket}/"),
         prefix => format!("s3://{bucket}/{prefix}/"),
-    }
-}
-
-fn path_text(source: &FieldSource) -> String {
-    match source {
-        FieldSource::Path(path) => path.to_string(),
-        FieldSource::PartitionKey(key) => format!("partition key {key}"),
     }
 }
 

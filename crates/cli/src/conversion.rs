@@ -1,0 +1,389 @@
+//! Many files to one output: converted at the same time, written in the order of their names.
+//!
+//! The file whose turn it is streams into the output itself. Files ahead of it are kept, small
+//! ones in memory and larger ones in temporary files, until it is their turn; no thread goes
+//! further ahead than [`AHEAD`] files, so that memory stays constant.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufWriter, Seek as _, SeekFrom, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use anyhow::Context as _;
+use indicatif::ProgressBar;
+use personalize_engine::{Converter, Counts, SourceFile, partition_values};
+use personalize_plan::ConversionPlan;
+use tempfile::SpooledTempFile;
+
+use crate::files::InputFile;
+use crate::interrupt::{self, Interruptible};
+use crate::output::{self, PendingFile};
+use crate::progress::Counted;
+
+/// How many files may be done before their turn.
+const AHEAD: usize = 16;
+/// A file's results are kept in memory up to this size.
+const IN_MEMORY: usize = 512 * 1024;
+
+/// Where the rows go.
+#[derive(Debug, Clone)]
+pub(crate) enum Target {
+    /// All into one CSV
+    OneFile(PathBuf),
+    /// Each source file's into a CSV of its own, in this folder
+    PerFile(PathBuf),
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub(crate) struct Conversion {
+    pub(crate) counts: Counts,
+    /// Files that failed as a whole, and why
+    pub(crate) failures: Vec<(String, String)>,
+}
+
+/// The results of all files, before they are put in their places.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) conversion: Conversion,
+    csvs: Vec<PendingFile>,
+    rejects: PendingFile,
+    rejects_path: PathBuf,
+    /// CSVs of earlier runs that this run has no rows for
+    stale: Vec<PathBuf>,
+}
+
+impl Finished {
+    /// Puts the CSVs and the rejects in their places.
+    pub(crate) fn publish(self) -> anyhow::Result<Conversion> {
+        for csv in self.csvs {
+            csv.publish()?;
+        }
+        for path in &self.stale {
+            output::remove_stale(path)?;
+        }
+        publish_rejects(&self.conversion, self.rejects, &self.rejects_path)?;
+        Ok(self.conversion)
+    }
+
+    /// Puts only the rejects in their place, and throws the CSVs away.
+    pub(crate) fn publish_rejects_only(self) -> anyhow::Result<Conversion> {
+        drop(self.csvs);
+        publish_rejects(&self.conversion, self.rejects, &self.rejects_path)?;
+        Ok(self.conversion)
+    }
+}
+
+/// A run without rejects leaves no rejects behind, not even those of an earlier run.
+fn publish_rejects(
+    conversion: &Conversion,
+    rejects: PendingFile,
+    path: &Path,
+) -> anyhow::Result<()> {
+    if conversion.counts.rejected() > 0 {
+        return rejects.publish();
+    }
+    drop(rejects);
+    Ok(output::remove_stale(path)?)
+}
+
+/// Converts the files and writes rows to `target` and rejects to `rejects_path`, all under
+/// temporary names.
+pub(crate) fn convert(
+    plan: &ConversionPlan,
+    files: &[InputFile],
+    target: &Target,
+    rejects_path: &Path,
+    threads: usize,
+    bar: &ProgressBar,
+) -> anyhow::Result<Finished> {
+    let converter = Converter::new(plan);
+    let header = converter.header();
+    let csv = match target {
+        Target::OneFile(path) => {
+            let mut csv = PendingFile::create(path)?;
+            csv.write_all(header.as_bytes())?;
+            Some(csv)
+        }
+        Target::PerFile(_) => None,
+    };
+    let assembly = Assembly {
+        turn: Mutex::new(Turn {
+            next: 0,
+            sink: Some(Sink { csv, rejects: PendingFile::create(rejects_path)? }),
+            waiting: BTreeMap::new(),
+            conversion: Conversion::default(),
+            csvs: Vec::new(),
+            fault: None,
+        }),
+        moved_on: Condvar::new(),
+        names: match target {
+            Target::OneFile(_) => Vec::new(),
+            Target::PerFile(folder) => csv_names(files, folder),
+        },
+        converter,
+        plan,
+        files,
+        header,
+        bar: bar.clone(),
+    };
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..threads.clamp(1, files.len()) {
+            scope.spawn(|| {
+                while assembly.convert_file(next.fetch_add(1, Ordering::Relaxed)) {}
+            });
+        }
+    });
+    bar.finish_and_clear();
+    assembly.finish(rejects_path)
+}
+
+struct Assembly<'a> {
+    turn: Mutex<Turn>,
+    moved_on: Condvar,
+    names: Vec<PathBuf>,
+    converter: Converter,
+    plan: &'a ConversionPlan,
+    files: &'a [InputFile],
+    header: String,
+    bar: ProgressBar,
+}
+
+/// Whose turn it is, and what waits for its own.
+struct Turn {
+    next: usize,
+    /// The output, unless the file whose turn it is holds it
+    sink: Option<Sink>,
+    waiting: BTreeMap<usize, Part>,
+    conversion: Conversion,
+    csvs: Vec<PendingFile>,
+    /// What ends the whole conversion
+    fault: Option<anyhow::Error>,
+}
+
+struct Sink {
+    /// Nothing where each file has a CSV of its own
+    csv: Option<PendingFile>,
+    rejects: PendingFile,
+}
+
+/// A file's results that wait for their turn.
+struct Part {
+    outcome: Result<Counts, String>,
+    rows: SpooledTempFile,
+    rejects: SpooledTempFile,
+    csv: Option<PendingFile>,
+}
+
+impl Assembly<'_> {
+    /// Converts the file of that number; false if there is none, or the conversion has ended.
+    fn convert_file(&self, number: usize) -> bool {
+        let Some(file) = self.files.get(number) else { return false };
+        let mut turn = self.lock();
+        while turn.next + AHEAD < number && turn.fault.is_none() {
+            turn = self.moved_on.wait(turn).unwrap_or_else(PoisonError::into_inner);
+        }
+        if turn.fault.is_some() || interrupt::is_interrupted() {
+            return false;
+        }
+        let sink = if turn.next == number { turn.sink.take() } else { None };
+        drop(turn);
+        let done = match sink {
+            Some(sink) => self.convert_in_turn(number, file, sink),
+            None => self.convert_ahead(number, file),
+        };
+        let mut turn = self.lock();
+        if let Err(fault) = done.and_then(|()| self.append_waiting(&mut turn)) {
+            turn.fault.get_or_insert(fault);
+        }
+        self.moved_on.notify_all();
+        turn.fault.is_none()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Turn> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Streams the file into the output; if it fails, what it wrote is taken back.
+    fn convert_in_turn(&self, number: usize, file: &InputFile, mut sink: Sink) -> anyhow::Result<()> {
+        let rejects_before = sink.rejects.length()?;
+        let (outcome, csv) = match &mut sink.csv {
+            Some(csv) => {
+                let before = csv.length()?;
+                let outcome = self.convert_one(file, &mut *csv, &mut sink.rejects);
+                if outcome.is_err() {
+                    csv.truncate(before)?;
+                }
+                (outcome, None)
+            }
+            None => self.convert_to_own(number, file, &mut sink.rejects)?,
+        };
+        if outcome.is_err() {
+            sink.rejects.truncate(rejects_before)?;
+        }
+        let mut turn = self.lock();
+        turn.sink = Some(sink);
+        turn.account(file, outcome, csv);
+        Ok(())
+    }
+
+    fn convert_ahead(&self, number: usize, file: &InputFile) -> anyhow::Result<()> {
+        let mut part = Part {
+            outcome: Err(String::new()),
+            rows: SpooledTempFile::new(IN_MEMORY),
+            rejects: SpooledTempFile::new(IN_MEMORY),
+            csv: None,
+        };
+        if self.names.is_empty() {
+            part.outcome = self.convert_one(file, &mut part.rows, &mut part.rejects);
+        } else {
+            (part.outcome, part.csv) = self.convert_to_own(number, file, &mut part.rejects)?;
+        }
+        self.lock().waiting.insert(number, part);
+        Ok(())
+    }
+
+    /// Converts the file to a CSV of its own; one without rows is not kept.
+    #[allow(clippy::type_complexity, reason = "both are parts of one result")]
+    fn convert_to_own(
+        &self,
+        number: usize,
+        file: &InputFile,
+        rejects: impl Write,
+    ) -> anyhow::Result<(Result<Counts, String>, Option<PendingFile>)> {
+        let mut csv = PendingFile::create(&self.names[number])?;
+        csv.write_all(self.header.as_bytes())?;
+        let outcome = self.convert_one(file, &mut csv, rejects);
+        let has_rows = outcome.as_ref().is_ok_and(|counts| counts.rows_written > 0);
+        Ok((outcome, has_rows.then_some(csv)))
+    }
+
+    /// Converts one file. A panic in a decoder fails that file, not the run.
+    fn convert_one(
+        &self,
+        file: &InputFile,
+        rows: impl Write,
+        rejects: impl Write,
+    ) -> Result<Counts, String> {
+        let source = SourceFile {
+            name: file.path.display().to_string(),
+            partition_values: partition_values(
+                &self.plan.source.partition_keys,
+                &file.relative,
+            ),
+        };
+        let input = fs_err::File::open(&file.path).map_err(|fault| fault.to_string())?;
+        let input = Interruptible(Counted { reader: input, bar: self.bar.clone() });
+        let rejects = BufWriter::new(rejects);
+        let converted =
+            catch_unwind(AssertUnwindSafe(|| self.converter.convert(&source, input, rows, rejects)));
+        match converted {
+            Ok(converted) => converted.map_err(|fault| format!("{} {fault}", source.name)),
+            Err(_) => Err(format!("{} cannot be converted: a fault in this program", source.name)),
+        }
+    }
+
+    /// Appends the parts whose turn it is by now.
+    fn append_waiting(&self, turn: &mut Turn) -> anyhow::Result<()> {
+        while let Some(mut sink) = turn.sink.take() {
+            let Some(mut part) = turn.waiting.remove(&turn.next) else {
+                turn.sink = Some(sink);
+                break;
+            };
+            if part.outcome.is_ok() {
+                append(&mut part.rejects, &mut sink.rejects)?;
+                if let Some(csv) = &mut sink.csv {
+                    append(&mut part.rows, csv)?;
+                }
+            }
+            turn.sink = Some(sink);
+            let file = &self.files[turn.next];
+            turn.account(file, part.outcome, part.csv);
+        }
+        Ok(())
+    }
+
+    fn finish(self, rejects_path: &Path) -> anyhow::Result<Finished> {
+        let turn = self.turn.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if interrupt::is_interrupted() {
+            anyhow::bail!("interrupted");
+        }
+        if let Some(fault) = turn.fault {
+            return Err(fault);
+        }
+        let sink = turn.sink.context("the output is still in use")?;
+        let csvs: Vec<PendingFile> = turn.csvs.into_iter().chain(sink.csv).collect();
+        let written = |path: &PathBuf| csvs.iter().any(|csv| csv.is_at(path));
+        let stale = self.names.iter().filter(|path| !written(path)).cloned().collect();
+        Ok(Finished {
+            conversion: turn.conversion,
+            stale,
+            csvs,
+            rejects: sink.rejects,
+            rejects_path: rejects_path.to_owned(),
+        })
+    }
+}
+
+impl Turn {
+    /// Takes the results of the file whose turn it is into the account.
+    fn account(
+        &mut self,
+        file: &InputFile,
+        outcome: Result<Counts, String>,
+        csv: Option<PendingFile>,
+    ) {
+        match outcome {
+            Ok(counts) => self.conversion.counts.add(&counts),
+            Err(fault) => {
+                self.conversion.failures.push((file.path.display().to_string(), fault));
+            }
+        }
+        self.csvs.extend(csv);
+        self.next += 1;
+    }
+}
+
+fn append(part: &mut SpooledTempFile, output: &mut PendingFile) -> io::Result<()> {
+    part.seek(SeekFrom::Start(0))?;
+    io::copy(part, output).map(|_| ())
+}
+
+/// The CSV of each file, flat in one folder, since Personalize imports a folder's first level
+/// only: `2024/01/a.json.gz` becomes `2024-01-a.csv`.
+fn csv_names(files: &[InputFile], folder: &Path) -> Vec<PathBuf> {
+    let mut taken: BTreeMap<String, usize> = BTreeMap::new();
+    let mut name_of = |file: &InputFile| {
+        let flat = file.relative.trim_start_matches(['/', '.']).replace('/', "-");
+        let stem = flat.split('.').next().unwrap_or_default().to_owned();
+        let count = taken.entry(stem.clone()).or_default();
+        *count += 1;
+        match *count {
+            1 => format!("{stem}.csv"),
+            more => format!("{stem}.{more}.csv"),
+        }
+    };
+    files.iter().map(|file| folder.join(name_of(file))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_get_flat_names_of_their_own() {
+        let files: Vec<InputFile> = ["2024/01/a.json.gz", "2024/01/a.json", "2024-01/a", "b"]
+            .map(|relative| InputFile {
+                path: PathBuf::new(),
+                relative: relative.to_owned(),
+                bytes: 1,
+            })
+            .into();
+        let names = csv_names(&files, Path::new("out"));
+        let expected = ["2024-01-a.csv", "2024-01-a.2.csv", "2024-01-a.3.csv", "b.csv"];
+        assert_eq!(names, expected.map(|name| Path::new("out").join(name)));
+    }
+}

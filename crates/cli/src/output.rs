@@ -1,0 +1,117 @@
+//! Files that appear whole or not at all: written under a temporary name beside their place, and
+//! renamed when they are complete.
+
+use std::io::{self, Seek as _, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use tempfile::NamedTempFile;
+
+/// A file that is being written. Dropped before it is published, it leaves nothing behind.
+#[derive(Debug)]
+pub(crate) struct PendingFile {
+    // Dropped before the folders, which have to be empty by then.
+    file: NamedTempFile,
+    folders: MadeFolders,
+    path: PathBuf,
+}
+
+/// Folders that were made for a file, innermost first; removed again if nothing is in them.
+#[derive(Debug, Default)]
+struct MadeFolders(Vec<PathBuf>);
+
+impl MadeFolders {
+    fn make(folder: &Path) -> io::Result<Self> {
+        let missing = folder.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists());
+        let made = Self(missing.map(Path::to_owned).collect());
+        fs_err::create_dir_all(folder)?;
+        Ok(made)
+    }
+
+    fn keep(mut self) {
+        self.0.clear();
+    }
+}
+
+impl Drop for MadeFolders {
+    fn drop(&mut self) {
+        for folder in &self.0 {
+            // Refused, as it should be, if something else has come to be in it.
+            let _ = std::fs::remove_dir(folder);
+        }
+    }
+}
+
+impl PendingFile {
+    /// Begins the file that will be at `path`; folders around it are made.
+    pub(crate) fn create(path: &Path) -> anyhow::Result<Self> {
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let folders = MadeFolders::make(folder)?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".personalize-").suffix(".tmp");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            // As any other new file: whatever the umask leaves.
+            builder.permissions(std::fs::Permissions::from_mode(0o666));
+        }
+        let file = builder
+            .tempfile_in(folder)
+            .with_context(|| format!("cannot write in {}", folder.display()))?;
+        Ok(Self { file, folders, path: path.to_owned() })
+    }
+
+    /// How long the file is so far.
+    pub(crate) fn length(&mut self) -> io::Result<u64> {
+        self.file.as_file_mut().stream_position()
+    }
+
+    /// Takes back what was written behind that length.
+    pub(crate) fn truncate(&mut self, length: u64) -> io::Result<()> {
+        let file = self.file.as_file_mut();
+        file.set_len(length)?;
+        file.seek(SeekFrom::Start(length))?;
+        Ok(())
+    }
+
+    /// Whether `path` is the file's place.
+    pub(crate) fn is_at(&self, path: &Path) -> bool {
+        self.path == path
+    }
+
+    /// Puts the file in its place; one that was there before is replaced.
+    pub(crate) fn publish(self) -> anyhow::Result<()> {
+        let Self { file, folders, path } = self;
+        folders.keep();
+        file.persist(&path).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(())
+    }
+}
+
+impl Write for PendingFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.as_file_mut().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.as_file_mut().flush()
+    }
+}
+
+/// Writes a whole file at once.
+pub(crate) fn write_file(path: &Path, text: &str) -> anyhow::Result<()> {
+    let mut file = PendingFile::create(path)?;
+    file.write_all(text.as_bytes()).with_context(|| path.display().to_string())?;
+    file.publish()
+}
+
+/// Removes a file of an earlier run, if there is one.
+pub(crate) fn remove_stale(path: &Path) -> io::Result<()> {
+    match fs_err::remove_file(path) {
+        Err(fault) if fault.kind() != io::ErrorKind::NotFound => Err(fault),
+        _ => Ok(()),
+    }
+}
