@@ -34,6 +34,17 @@ impl Scratch {
                 return write_text(out, &self.joined, conversion);
             }
             Value::Array(_) => return Err(CellFault::IsArray),
+            // Most identifiers and values: digits that are their own cell, and fewer than any
+            // type's range or length has.
+            Value::Number(text)
+                if text.len() < 10
+                    && conversion != Conversion::EpochSeconds
+                    && conversion != Conversion::Boolean
+                    && is_plain_integer(text) =>
+            {
+                out.extend_from_slice(text.as_bytes());
+                return Ok(true);
+            }
             Value::Bool(_) | Value::Number(_) | Value::Text(_) => {}
         }
         match conversion {
@@ -106,11 +117,6 @@ impl Scratch {
         };
         if text.is_empty() {
             return Ok(false);
-        }
-        // Fewer digits than any type's range has need no second look.
-        if is_plain_integer(text) && text.len() < 10 {
-            out.extend_from_slice(text.as_bytes());
-            return Ok(true);
         }
         let number = Decimal::parse(text).ok_or(CellFault::NotANumber)?;
         let number = number.map_err(|_| CellFault::OutOfRange)?;

@@ -28,7 +28,10 @@ impl<'a> Decimal<'a> {
             b'+' => (false, &text[1..]),
             _ => (false, text),
         };
-        let (mantissa, exponent) = match unsigned.find(['e', 'E']) {
+        if !matches!(unsigned.as_bytes().first()?, b'0'..=b'9' | b'.') {
+            return None;
+        }
+        let (mantissa, exponent) = match memchr::memchr2(b'e', b'E', unsigned.as_bytes()) {
             Some(at) => (&unsigned[..at], parse_exponent(&unsigned[at + 1..])?),
             None => (unsigned, 0),
         };

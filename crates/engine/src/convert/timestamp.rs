@@ -25,6 +25,11 @@ pub(crate) fn epoch_seconds(text: &str, format: &TimestampFormat) -> Result<i64,
 
 /// Epochs in any unit, told apart by their size, and ISO 8601.
 fn auto(text: &str) -> Result<i64, CellFault> {
+    // Ten digits are seconds since 2001 and until 2286, as most collectors write them.
+    if let ([b'1'..=b'9', _, _, _, _, _, _, _, _, _], Ok(seconds)) = (text.as_bytes(), text.parse())
+    {
+        return Ok(seconds);
+    }
     if let Some(seconds) = iso_8601(text.as_bytes()) {
         return Ok(seconds);
     }

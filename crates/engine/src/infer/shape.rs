@@ -151,16 +151,18 @@ impl Shape {
     /// The one type for the values. `csv` says that whole numbers are `bigint`, as crawlers call
     /// them in delimited text.
     ///
-    /// Objects and arrays win over single values, so that paths into them can be written.
+    /// Of objects, arrays and single values the most frequent win; where they are even, those that
+    /// paths can lead into.
     pub(crate) fn column_type(&self, csv: bool) -> ColumnType {
-        if self.objects > 0 && self.objects >= self.arrays {
+        let most = self.scalars().max(self.objects).max(self.arrays);
+        if most > 0 && self.objects == most {
             let field = |(name, shape): (&str, &Self)| StructField {
                 name: name.to_owned(),
                 column_type: shape.column_type(csv),
             };
             return ColumnType::Struct(self.members().map(field).collect());
         }
-        if self.arrays > 0 {
+        if most > 0 && self.arrays == most {
             let element = self.element.as_ref().map(|element| element.column_type(csv));
             return ColumnType::Array(Box::new(element.unwrap_or(ColumnType::String)));
         }
@@ -253,7 +255,10 @@ fn has_leading_zero(text: &str) -> bool {
 }
 
 fn is_time(text: &str) -> bool {
-    epoch_seconds(text, &TimestampFormat::Auto).is_ok_and(|seconds| PLAUSIBLE.contains(&seconds))
+    let first = text.trim_start().bytes().next();
+    first.is_some_and(|c| c.is_ascii_digit())
+        && epoch_seconds(text, &TimestampFormat::Auto)
+            .is_ok_and(|seconds| PLAUSIBLE.contains(&seconds))
 }
 
 #[cfg(test)]
@@ -302,6 +307,12 @@ mod tests {
                 "l: whole number (1), array (1) -> array",
             ]
         );
+    }
+
+    #[test]
+    fn a_rare_object_does_not_hide_what_a_column_mostly_is() {
+        let shape = shape(&[r#"{"sku": "a"}"#, r#"{"sku": "b"}"#, r#"{"sku": {"id": "c"}}"#]);
+        assert_eq!(shape.column_type(false).to_string(), "struct<sku:string>");
     }
 
     #[test]

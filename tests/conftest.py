@@ -1,0 +1,58 @@
+"""What the tests share: the program under test, run as a user would run it."""
+
+import json
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PROGRAM = pathlib.Path(
+    os.environ.get("PERSONALIZE_PIPELINE", ROOT / "target/release/personalize-pipeline")
+)
+CORPORA = pathlib.Path(os.environ.get("CORPORA", ROOT / "corpora"))
+
+FLAT = {"USER_ID": "string", "ITEM_ID": "string", "TIMESTAMP": "long"}
+
+
+def run(*arguments, status=0, **options):
+    """Runs the program and gives what it printed; fails unless it ends with the status."""
+    done = subprocess.run(
+        [PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=300, **options
+    )
+    assert done.returncode == status, f"status {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+def convert(source, destination, *arguments, status=0):
+    """Converts and gives the JSON summary, whose counts have to add up."""
+    done = run("convert", source, destination, "--json", *arguments, status=status)
+    summary = json.loads(done.stdout)
+    assert (
+        summary["records_read"]
+        == summary["records_written"] + summary["filtered"] + summary["rejected"]
+    )
+    assert summary["rejected"] == sum(summary["rejected_by_reason"].values())
+    summary["stderr"] = done.stderr
+    return summary
+
+
+def overrides(**parameters):
+    return ["--parameter-overrides", *(f"{name}={value}" for name, value in parameters.items())]
+
+
+def rejects(summary):
+    """The rejected records of a conversion."""
+    if summary["rejects"] is None:
+        return []
+    text = pathlib.Path(summary["rejects"]).read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def corpus(name):
+    """A folder of public test data, or a skip where it is not there."""
+    folder = CORPORA / name
+    if not folder.is_dir():
+        pytest.skip(f"the corpus {name} is not in {CORPORA}; set CORPORA to the folder it is in")
+    return folder
