@@ -48,9 +48,10 @@ pub(crate) struct Conversion {
 #[derive(Debug)]
 pub(crate) struct Finished {
     pub(crate) conversion: Conversion,
-    csvs: Vec<PendingFile>,
+    // Dropped first: its folder may lie in the one that was made for the CSVs.
     rejects: PendingFile,
     rejects_path: PathBuf,
+    csvs: Vec<PendingFile>,
     /// CSVs of earlier runs that this run has no rows for
     stale: Vec<PathBuf>,
 }
@@ -70,7 +71,6 @@ impl Finished {
 
     /// Puts only the rejects in their place, and throws the CSVs away.
     pub(crate) fn publish_rejects_only(self) -> anyhow::Result<Conversion> {
-        drop(self.csvs);
         publish_rejects(&self.conversion, self.rejects, &self.rejects_path)?;
         Ok(self.conversion)
     }
@@ -112,7 +112,10 @@ pub(crate) fn convert(
     let assembly = Assembly {
         turn: Mutex::new(Turn {
             next: 0,
-            sink: Some(Sink { csv, rejects: PendingFile::create(rejects_path)? }),
+            sink: Some(Sink {
+                csv,
+                rejects: PendingFile::create(rejects_path)?,
+            }),
             waiting: BTreeMap::new(),
             conversion: Conversion::default(),
             csvs: Vec::new(),
@@ -132,9 +135,11 @@ pub(crate) fn convert(
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for _ in 0..threads.clamp(1, files.len()) {
-            scope.spawn(|| {
-                while assembly.convert_file(next.fetch_add(1, Ordering::Relaxed)) {}
-            });
+            scope.spawn(
+                || {
+                    while assembly.convert_file(next.fetch_add(1, Ordering::Relaxed)) {}
+                },
+            );
         }
     });
     bar.finish_and_clear();
@@ -165,9 +170,10 @@ struct Turn {
 }
 
 struct Sink {
+    // Dropped first: its folder may lie in the one that was made for the CSV.
+    rejects: PendingFile,
     /// Nothing where each file has a CSV of its own
     csv: Option<PendingFile>,
-    rejects: PendingFile,
 }
 
 /// A file's results that wait for their turn.
@@ -181,15 +187,24 @@ struct Part {
 impl Assembly<'_> {
     /// Converts the file of that number; false if there is none, or the conversion has ended.
     fn convert_file(&self, number: usize) -> bool {
-        let Some(file) = self.files.get(number) else { return false };
+        let Some(file) = self.files.get(number) else {
+            return false;
+        };
         let mut turn = self.lock();
         while turn.next + AHEAD < number && turn.fault.is_none() {
-            turn = self.moved_on.wait(turn).unwrap_or_else(PoisonError::into_inner);
+            turn = self
+                .moved_on
+                .wait(turn)
+                .unwrap_or_else(PoisonError::into_inner);
         }
         if turn.fault.is_some() || interrupt::is_interrupted() {
             return false;
         }
-        let sink = if turn.next == number { turn.sink.take() } else { None };
+        let sink = if turn.next == number {
+            turn.sink.take()
+        } else {
+            None
+        };
         drop(turn);
         let done = match sink {
             Some(sink) => self.convert_in_turn(number, file, sink),
@@ -208,7 +223,12 @@ impl Assembly<'_> {
     }
 
     /// Streams the file into the output; if it fails, what it wrote is taken back.
-    fn convert_in_turn(&self, number: usize, file: &InputFile, mut sink: Sink) -> anyhow::Result<()> {
+    fn convert_in_turn(
+        &self,
+        number: usize,
+        file: &InputFile,
+        mut sink: Sink,
+    ) -> anyhow::Result<()> {
         let rejects_before = sink.rejects.length()?;
         let (outcome, csv) = match &mut sink.csv {
             Some(csv) => {
@@ -270,19 +290,23 @@ impl Assembly<'_> {
     ) -> Result<Counts, String> {
         let source = SourceFile {
             name: file.path.display().to_string(),
-            partition_values: partition_values(
-                &self.plan.source.partition_keys,
-                &file.relative,
-            ),
+            partition_values: partition_values(&self.plan.source.partition_keys, &file.relative),
         };
         let input = fs_err::File::open(&file.path).map_err(|fault| fault.to_string())?;
-        let input = Interruptible(Counted { reader: input, bar: self.bar.clone() });
+        let input = Interruptible(Counted {
+            reader: input,
+            bar: self.bar.clone(),
+        });
         let rejects = BufWriter::new(rejects);
-        let converted =
-            catch_unwind(AssertUnwindSafe(|| self.converter.convert(&source, input, rows, rejects)));
+        let converted = catch_unwind(AssertUnwindSafe(|| {
+            self.converter.convert(&source, input, rows, rejects)
+        }));
         match converted {
             Ok(converted) => converted.map_err(|fault| format!("{} {fault}", source.name)),
-            Err(_) => Err(format!("{} cannot be converted: a fault in this program", source.name)),
+            Err(_) => Err(format!(
+                "{} cannot be converted: a fault in this program",
+                source.name
+            )),
         }
     }
 
@@ -307,7 +331,10 @@ impl Assembly<'_> {
     }
 
     fn finish(self, rejects_path: &Path) -> anyhow::Result<Finished> {
-        let turn = self.turn.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let turn = self
+            .turn
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
         if interrupt::is_interrupted() {
             anyhow::bail!("interrupted");
         }
@@ -317,7 +344,12 @@ impl Assembly<'_> {
         let sink = turn.sink.context("the output is still in use")?;
         let csvs: Vec<PendingFile> = turn.csvs.into_iter().chain(sink.csv).collect();
         let written = |path: &PathBuf| csvs.iter().any(|csv| csv.is_at(path));
-        let stale = self.names.iter().filter(|path| !written(path)).cloned().collect();
+        let stale = self
+            .names
+            .iter()
+            .filter(|path| !written(path))
+            .cloned()
+            .collect();
         Ok(Finished {
             conversion: turn.conversion,
             stale,
@@ -339,7 +371,9 @@ impl Turn {
         match outcome {
             Ok(counts) => self.conversion.counts.add(&counts),
             Err(fault) => {
-                self.conversion.failures.push((file.path.display().to_string(), fault));
+                self.conversion
+                    .failures
+                    .push((file.path.display().to_string(), fault));
             }
         }
         self.csvs.extend(csv);
@@ -357,7 +391,10 @@ fn append(part: &mut SpooledTempFile, output: &mut PendingFile) -> io::Result<()
 fn csv_names(files: &[InputFile], folder: &Path) -> Vec<PathBuf> {
     let mut taken: BTreeMap<String, usize> = BTreeMap::new();
     let mut name_of = |file: &InputFile| {
-        let flat = file.relative.trim_start_matches(['/', '.']).replace('/', "-");
+        let flat = file
+            .relative
+            .trim_start_matches(['/', '.'])
+            .replace('/', "-");
         let stem = flat.split('.').next().unwrap_or_default().to_owned();
         let count = taken.entry(stem.clone()).or_default();
         *count += 1;
@@ -366,7 +403,10 @@ fn csv_names(files: &[InputFile], folder: &Path) -> Vec<PathBuf> {
             more => format!("{stem}.{more}.csv"),
         }
     };
-    files.iter().map(|file| folder.join(name_of(file))).collect()
+    files
+        .iter()
+        .map(|file| folder.join(name_of(file)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -383,7 +423,12 @@ mod tests {
             })
             .into();
         let names = csv_names(&files, Path::new("out"));
-        let expected = ["2024-01-a.csv", "2024-01-a.2.csv", "2024-01-a.3.csv", "b.csv"];
+        let expected = [
+            "2024-01-a.csv",
+            "2024-01-a.2.csv",
+            "2024-01-a.3.csv",
+            "b.csv",
+        ];
         assert_eq!(names, expected.map(|name| Path::new("out").join(name)));
     }
 }

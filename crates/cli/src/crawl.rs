@@ -36,8 +36,16 @@ impl Crawl {
         let mut profile = Profile::default();
         let mut strangers = Vec::new();
         let all = most == u64::MAX || files.bytes() <= most;
-        let chosen = if all { files.files.len() } else { files.files.len().min(MOST_FILES) };
-        let most_of_each = if all { u64::MAX } else { (most / chosen.max(1) as u64).max(LEAST_BYTES) };
+        let chosen = if all {
+            files.files.len()
+        } else {
+            files.files.len().min(MOST_FILES)
+        };
+        let most_of_each = if all {
+            u64::MAX
+        } else {
+            (most / chosen.max(1) as u64).max(LEAST_BYTES)
+        };
         let mut whole = chosen == files.files.len();
         for number in 0..chosen {
             let file = &files.files[number * files.files.len() / chosen];
@@ -67,10 +75,16 @@ impl Crawl {
             }
         };
         if table.storage_descriptor.columns.is_empty() {
-            return Err(anyhow::anyhow!("no record could be read of {} files", chosen))
+            return Err(anyhow::anyhow!("no record could be read of {chosen} files"))
                 .context(location);
         }
-        Ok(Self { table, profile, sampled_files: chosen, whole, strangers })
+        Ok(Self {
+            table,
+            profile,
+            sampled_files: chosen,
+            whole,
+            strangers,
+        })
     }
 
     /// What was looked at, in words.
@@ -80,17 +94,26 @@ impl Crawl {
         if self.whole {
             return format!("all {records} records of {all} files");
         }
-        format!("{records} records from the beginnings of {} of {all} files", self.sampled_files)
+        format!(
+            "{records} records from the beginnings of {} of {all} files",
+            self.sampled_files
+        )
     }
 }
 
 /// The name that a crawler would give a source's table: its folder's, in lower case.
 pub(crate) fn table_name(source: &Path) -> String {
-    let name = source.file_stem().map(|name| name.to_string_lossy().to_lowercase());
+    let name = source
+        .file_stem()
+        .map(|name| name.to_string_lossy().to_lowercase());
     let name: String = name
         .unwrap_or_default()
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
         .collect();
-    if name.is_empty() { "source".to_owned() } else { name }
+    if name.is_empty() {
+        "source".to_owned()
+    } else {
+        name
+    }
 }

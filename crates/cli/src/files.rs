@@ -34,14 +34,21 @@ impl SourceFiles {
             );
         }
         let metadata = fs_err::metadata(source)?;
-        let mut found = Self { files: Vec::new(), empty: 0, hidden: 0 };
+        let mut found = Self {
+            files: Vec::new(),
+            empty: 0,
+            hidden: 0,
+        };
         if metadata.is_file() {
             // A single file's own folders may say year=2024 as well.
             let relative = source.to_string_lossy().replace('\\', "/");
             found.add(source.to_owned(), relative, metadata.len());
             return Ok(found);
         }
-        for entry in walkdir::WalkDir::new(source).follow_links(true).sort_by_file_name() {
+        for entry in walkdir::WalkDir::new(source)
+            .follow_links(true)
+            .sort_by_file_name()
+        {
             let entry = entry?;
             if !entry.file_type().is_file() {
                 continue;
@@ -70,7 +77,11 @@ impl SourceFiles {
         if bytes == 0 {
             self.empty += 1;
         } else {
-            self.files.push(InputFile { path, relative, bytes });
+            self.files.push(InputFile {
+                path,
+                relative,
+                bytes,
+            });
         }
     }
 

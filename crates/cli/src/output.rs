@@ -22,7 +22,9 @@ struct MadeFolders(Vec<PathBuf>);
 
 impl MadeFolders {
     fn make(folder: &Path) -> io::Result<Self> {
-        let missing = folder.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists());
+        let missing = folder
+            .ancestors()
+            .take_while(|path| !path.as_os_str().is_empty() && !path.exists());
         let made = Self(missing.map(Path::to_owned).collect());
         fs_err::create_dir_all(folder)?;
         Ok(made)
@@ -61,7 +63,11 @@ impl PendingFile {
         let file = builder
             .tempfile_in(folder)
             .with_context(|| format!("cannot write in {}", folder.display()))?;
-        Ok(Self { file, folders, path: path.to_owned() })
+        Ok(Self {
+            file,
+            folders,
+            path: path.to_owned(),
+        })
     }
 
     /// How long the file is so far.
@@ -84,9 +90,14 @@ impl PendingFile {
 
     /// Puts the file in its place; one that was there before is replaced.
     pub(crate) fn publish(self) -> anyhow::Result<()> {
-        let Self { file, folders, path } = self;
+        let Self {
+            file,
+            folders,
+            path,
+        } = self;
         folders.keep();
-        file.persist(&path).with_context(|| format!("cannot write {}", path.display()))?;
+        file.persist(&path)
+            .with_context(|| format!("cannot write {}", path.display()))?;
         Ok(())
     }
 }
@@ -104,7 +115,8 @@ impl Write for PendingFile {
 /// Writes a whole file at once.
 pub(crate) fn write_file(path: &Path, text: &str) -> anyhow::Result<()> {
     let mut file = PendingFile::create(path)?;
-    file.write_all(text.as_bytes()).with_context(|| path.display().to_string())?;
+    file.write_all(text.as_bytes())
+        .with_context(|| path.display().to_string())?;
     file.publish()
 }
 

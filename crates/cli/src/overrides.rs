@@ -25,20 +25,26 @@ fn pair(text: &str) -> anyhow::Result<(String, String)> {
     let cloudformation = text
         .strip_prefix("ParameterKey=")
         .and_then(|rest| rest.split_once(",ParameterValue="));
-    let (name, value) = cloudformation.or_else(|| text.split_once('=')).ok_or_else(|| {
-        anyhow!(
-            "`{text}` is no parameter; write KEY=VALUE, and SOURCE and DESTINATION before \
+    let (name, value) = cloudformation
+        .or_else(|| text.split_once('='))
+        .ok_or_else(|| {
+            anyhow!(
+                "`{text}` is no parameter; write KEY=VALUE, and SOURCE and DESTINATION before \
              --parameter-overrides"
-        )
-    })?;
-    Ok((name.trim().to_owned(), unquoted(value.trim()).to_owned()))
+            )
+        })?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
 
-fn unquoted(value: &str) -> &str {
-    ['"', '\'']
+/// A pair of samconfig.toml, where quotes around a value are not part of it. On the command line
+/// the shell has taken them off already.
+fn quoted_pair(text: &str) -> anyhow::Result<(String, String)> {
+    let (name, value) = pair(text)?;
+    let inner = ['"', '\'']
         .iter()
         .find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote))
-        .unwrap_or(value)
+        .map(str::to_owned);
+    Ok((name, inner.unwrap_or(value)))
 }
 
 /// The `parameter_overrides` that `sam deploy --config-env` would use: a list of pairs, or one
@@ -46,11 +52,22 @@ fn unquoted(value: &str) -> &str {
 fn from_samconfig(text: &str, environment: &str) -> anyhow::Result<Vec<(String, String)>> {
     let config: toml::Table = text.parse()?;
     let Some(settings) = config.get(environment) else {
-        let found: Vec<&str> =
-            config.iter().filter(|(_, value)| value.is_table()).map(|(name, _)| name.as_str()).collect();
-        bail!("there is no environment `{environment}`; it has {}", found.join(", "));
+        let found: Vec<&str> = config
+            .iter()
+            .filter(|(_, value)| value.is_table())
+            .map(|(name, _)| name.as_str())
+            .collect();
+        bail!(
+            "there is no environment `{environment}`; it has {}",
+            found.join(", ")
+        );
     };
-    let section = |command: &str| settings.get(command)?.get("parameters")?.get("parameter_overrides");
+    let section = |command: &str| {
+        settings
+            .get(command)?
+            .get("parameters")?
+            .get("parameter_overrides")
+    };
     let Some(overrides) = section("deploy").or_else(|| section("global")) else {
         bail!("[{environment}.deploy.parameters] has no parameter_overrides");
     };
@@ -64,7 +81,7 @@ fn from_samconfig(text: &str, environment: &str) -> anyhow::Result<Vec<(String, 
             .ok_or_else(|| anyhow!("parameter_overrides has an entry that is no string"))?,
         _ => bail!("parameter_overrides is neither a string nor a list of strings"),
     };
-    texts.iter().map(|text| pair(text)).collect()
+    texts.iter().map(|text| quoted_pair(text)).collect()
 }
 
 #[cfg(test)]
@@ -80,7 +97,10 @@ mod tests {
     #[track_caller]
     fn check(text: &str) {
         let pairs = from_samconfig(text, "default").unwrap();
-        let pairs: Vec<_> = pairs.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        let pairs: Vec<_> = pairs
+            .iter()
+            .map(|(n, v)| (n.as_str(), v.as_str()))
+            .collect();
         assert_eq!(pairs, EXPECTED);
     }
 

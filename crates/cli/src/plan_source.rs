@@ -47,10 +47,20 @@ pub(crate) fn plan_for_source(
 /// What could be tried where a column is missing: a column that looks like the one, more of the
 /// source.
 fn hint(parameters: &Parameters, crawl: &Crawl, files: &SourceFiles, fault: &PlanError) -> String {
-    let PlanError::MissingColumn { parameter, .. } = fault else { return String::new() };
-    let proposals = propose(parameters.dataset, parameters.domain, &crawl.profile.columns());
+    let PlanError::MissingColumn(missing) = fault else {
+        return String::new();
+    };
+    let parameter = missing.parameter.as_str();
+    let proposals = propose(
+        parameters.dataset,
+        parameters.domain,
+        &crawl.profile.columns(),
+    );
     let mut hint = String::new();
-    if let Some(proposal) = proposals.iter().find(|proposal| proposal.parameter == parameter) {
+    if let Some(proposal) = proposals
+        .iter()
+        .find(|proposal| proposal.parameter == parameter)
+    {
         hint = format!("; try --parameter-overrides {parameter}={}", proposal.path);
     }
     if !crawl.whole {

@@ -17,16 +17,21 @@ pub(crate) fn not_text(head: &[u8]) -> Option<&'static str> {
         [0x1f, 0x8b, ..] => Some("compressed twice"),
         _ => None,
     };
-    known.or_else(|| looks_binary(head).then_some("not text"))
+    known.or_else(|| looks_binary(head).then_some("not UTF-8 text"))
 }
 
-/// Text holds no NUL, and few control characters besides white space and Hive's and RFC 7464's
-/// separators.
+/// Text holds no NUL, few control characters besides white space and the separators of Hive and
+/// RFC 7464, and little that is not UTF-8.
 fn looks_binary(head: &[u8]) -> bool {
+    const FEW: usize = 8;
     let control = |c: &&u8| matches!(c, 0x02..=0x08 | 0x0e..=0x1a | 0x1c | 0x1d | 0x1f | 0x7f);
     let controls = head.iter().filter(control).count();
-    let text = head.is_empty() || !head.contains(&0) && controls * 10 < head.len();
-    !text
+    let invalid = head
+        .utf8_chunks()
+        .filter(|chunk| !chunk.invalid().is_empty())
+        .count();
+    let odd = controls + invalid;
+    head.contains(&0) || (odd > FEW && odd * 7 > head.len())
 }
 
 #[cfg(test)]
@@ -35,13 +40,21 @@ mod tests {
 
     #[test]
     fn text_is_told_from_other_content() {
-        for text in ["{\"a\":1}", "a\u{1}b\u{1}c\n", "", "ORC\",1", "日本語", "\u{1e}{}"] {
+        for text in [
+            "{\"a\":1}",
+            "[\"\u{2}\"]",
+            "a\u{1}b\u{1}c\n",
+            "",
+            "ORC\",1",
+            "日本語",
+            "\u{1e}{}",
+        ] {
             assert_eq!(not_text(text.as_bytes()), None, "{text}");
         }
         assert_eq!(not_text(b"PAR1\x15\x04"), Some("Parquet"));
         assert_eq!(not_text(b"ORC\x0a\x0b"), Some("ORC"));
-        assert_eq!(not_text(b"abc\0def"), Some("not text"));
-        let noise: Vec<u8> = (0..=255).cycle().map(|n: u8| n.wrapping_mul(97)).take(512).collect();
-        assert_eq!(not_text(&noise), Some("not text"));
+        assert_eq!(not_text(b"abc\0def"), Some("not UTF-8 text"));
+        let noise: Vec<u8> = (1..=255).map(|n: u8| n.wrapping_mul(97)).collect();
+        assert_eq!(not_text(&noise), Some("not UTF-8 text"));
     }
 }

@@ -17,6 +17,7 @@ use crate::frame::Frame;
 use crate::json;
 use crate::rejects::{Bytes, Reject};
 use crate::source::SourceReader;
+use crate::value::Slot;
 use crate::window::Window;
 
 /// Rows are handed on in blocks of this size.
@@ -48,18 +49,25 @@ impl Converter {
         let mapping = Mapping::new(plan);
         let (fixed, _) = mapping.projection.slots();
         let mut columns = vec![(String::new(), false); fixed];
-        let required = plan.fields.iter().map(|field| (&field.source, !field.nullable));
+        let required = plan
+            .fields
+            .iter()
+            .map(|field| (&field.source, !field.nullable));
         let filter = plan.filter.iter().map(|filter| (&filter.source, true));
         let mut projection = mapping.projection.clone();
         for (source, required) in required.chain(filter) {
-            if let FieldSource::Path(path) = source {
-                if let crate::value::Slot::Fixed(slot) = projection.add(path) {
-                    columns[slot].0 = path.first_name().to_owned();
-                    columns[slot].1 |= required;
-                }
+            if let FieldSource::Path(path) = source
+                && let Slot::Fixed(slot) = projection.add(path)
+            {
+                columns[slot].0 = path.first_name().to_owned();
+                columns[slot].1 |= required;
             }
         }
-        Self { mapping, format: plan.source.format.clone(), columns }
+        Self {
+            mapping,
+            format: plan.source.format.clone(),
+            columns,
+        }
     }
 
     /// The header line of the CSV, with its line break.
@@ -83,7 +91,8 @@ impl Converter {
     ) -> Result<Counts, ConvertError> {
         let bytes_read = Cell::new(0);
         let source = SourceReader::new(input, &bytes_read);
-        let decompressed = decompress(source).map_err(|fault| read_error(fault, Compression::None, 0))?;
+        let decompressed =
+            decompress(source).map_err(|fault| read_error(fault, Compression::None, 0))?;
         let mut run = Run {
             mapping: &self.mapping,
             file,
@@ -177,7 +186,11 @@ impl<R: Read, W: Write, J: Write> Run<'_, R, W, J> {
 
     fn csv(&mut self, format: &CsvFormat, columns: &[(String, bool)]) -> Result<(), ConvertError> {
         let mut rows = Rows::new(format.delimiter as u8, format.quote as u8);
-        let mut header = Header { format, columns, file: None };
+        let mut header = Header {
+            format,
+            columns,
+            file: None,
+        };
         let mut at = 0;
         loop {
             let bytes = self.window.bytes();
@@ -189,7 +202,8 @@ impl<R: Read, W: Write, J: Write> Run<'_, R, W, J> {
                 Frame::Record(range) => {
                     let text = simdutf8::basic::from_utf8(&bytes[range.clone()]);
                     let Some(layout) = &header.file else {
-                        let text = text.map_err(|_| ConvertError::Header("it is not UTF-8".into()))?;
+                        let text =
+                            text.map_err(|_| ConvertError::Header("it is not UTF-8".into()))?;
                         if header.read(&rows, text)? {
                             at = range.end;
                         }
@@ -202,7 +216,10 @@ impl<R: Read, W: Write, J: Write> Run<'_, R, W, J> {
                             Outcome::Rejected(RecordFault::Ragged { expected, found })
                         }
                         Ok(text) => self.mapping.convert(
-                            &MappedRow { row: rows.row(text), cell_of_slot: &layout.cell_of_slot },
+                            &MappedRow {
+                                row: rows.row(text),
+                                cell_of_slot: &layout.cell_of_slot,
+                            },
                             &self.file.partition_values,
                             &mut self.scratch,
                             &mut self.out,
@@ -211,7 +228,9 @@ impl<R: Read, W: Write, J: Write> Run<'_, R, W, J> {
                     at = self.count(outcome, range)?;
                 }
                 Frame::Fault(_, fault) if header.file.is_none() && format.header => {
-                    return Err(ConvertError::Header(fault.message(&self.mapping.field_names)));
+                    return Err(ConvertError::Header(
+                        fault.message(&self.mapping.field_names),
+                    ));
                 }
                 Frame::Fault(range, fault) => at = self.reject(fault, range)?,
                 Frame::More(from) => {
@@ -225,7 +244,11 @@ impl<R: Read, W: Write, J: Write> Run<'_, R, W, J> {
     }
 
     /// Counts the record, writes it to the rejects if it is one, and gives the place behind it.
-    fn count(&mut self, outcome: Outcome, range: std::ops::Range<usize>) -> Result<usize, ConvertError> {
+    fn count(
+        &mut self,
+        outcome: Outcome,
+        range: std::ops::Range<usize>,
+    ) -> Result<usize, ConvertError> {
         match outcome {
             Outcome::Rejected(fault) => return self.reject(fault, range),
             Outcome::Filtered => self.counts.filtered += 1,
@@ -259,14 +282,19 @@ impl<R: Read, W: Write, J: Write> Run<'_, R, W, J> {
             message: &fault.message(names),
             bytes: Bytes::of(&self.window.bytes()[..length]),
         };
-        reject.write(&mut self.rejects).map_err(ConvertError::Write)?;
+        reject
+            .write(&mut self.rejects)
+            .map_err(ConvertError::Write)?;
         self.counts.records_read += 1;
         *self.rejected.entry(fault).or_default() += 1;
         Ok(length)
     }
 
     fn record_too_long(&mut self) -> ConvertError {
-        ConvertError::RecordTooLong { offset: self.window.offset(), line: self.window.line() }
+        ConvertError::RecordTooLong {
+            offset: self.window.offset(),
+            line: self.window.line(),
+        }
     }
 
     fn read(&mut self) -> Result<(), ConvertError> {
@@ -275,12 +303,18 @@ impl<R: Read, W: Write, J: Write> Run<'_, R, W, J> {
                 self.counts.bytes_decoded += count as u64;
                 Ok(())
             }
-            Err(fault) => Err(read_error(fault, self.compression, self.counts.bytes_decoded)),
+            Err(fault) => Err(read_error(
+                fault,
+                self.compression,
+                self.counts.bytes_decoded,
+            )),
         }
     }
 
     fn write_rows(&mut self) -> Result<(), ConvertError> {
-        self.rows.write_all(&self.out).map_err(ConvertError::Write)?;
+        self.rows
+            .write_all(&self.out)
+            .map_err(ConvertError::Write)?;
         self.out.clear();
         Ok(())
     }
@@ -314,7 +348,10 @@ impl Header<'_> {
     /// if the row is done with.
     fn read(&mut self, rows: &Rows, first_row: &str) -> Result<bool, ConvertError> {
         let names: Vec<String> = if self.format.header {
-            rows.row(first_row).texts().map(|name| name.trim().to_owned()).collect()
+            rows.row(first_row)
+                .texts()
+                .map(|name| name.trim().to_owned())
+                .collect()
         } else {
             self.format.columns.clone()
         };
@@ -327,18 +364,26 @@ impl Header<'_> {
                 return Err(ConvertError::DoubledColumn(column.clone()));
             }
             if cell.is_none() && *required {
-                return Err(ConvertError::MissingColumn { missing: column.clone(), found: names });
+                return Err(ConvertError::MissingColumn {
+                    missing: column.clone(),
+                    found: names,
+                });
             }
             cell_of_slot.push(cell);
         }
-        self.file = Some(FileLayout { cells: names.len(), cell_of_slot });
+        self.file = Some(FileLayout {
+            cells: names.len(),
+            cell_of_slot,
+        });
         Ok(self.format.header)
     }
 }
 
 /// Tells the source's own faults from those of its content.
 fn read_error(fault: io::Error, compression: Compression, decoded: u64) -> ConvertError {
-    let is_source = fault.get_ref().is_some_and(|inner| inner.is::<SourceError>());
+    let is_source = fault
+        .get_ref()
+        .is_some_and(|inner| inner.is::<SourceError>());
     if is_source || compression == Compression::None {
         return ConvertError::Read(match fault.downcast::<SourceError>() {
             Ok(SourceError(inner)) => inner,
@@ -346,7 +391,14 @@ fn read_error(fault: io::Error, compression: Compression, decoded: u64) -> Conve
         });
     }
     match fault.kind() {
-        io::ErrorKind::UnexpectedEof => ConvertError::Truncated { compression, decoded },
-        _ => ConvertError::Corrupt { compression, decoded, fault: fault.to_string() },
+        io::ErrorKind::UnexpectedEof => ConvertError::Truncated {
+            compression,
+            decoded,
+        },
+        _ => ConvertError::Corrupt {
+            compression,
+            decoded,
+            fault: fault.to_string(),
+        },
     }
 }

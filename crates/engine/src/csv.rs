@@ -29,7 +29,12 @@ enum After {
 
 impl Rows {
     pub(crate) fn new(delimiter: u8, quote: u8) -> Self {
-        Self { delimiter, quote, cells: Vec::new(), row_start: 0 }
+        Self {
+            delimiter,
+            quote,
+            cells: Vec::new(),
+            row_start: 0,
+        }
     }
 
     /// How many cells the last row has.
@@ -45,9 +50,17 @@ impl Rows {
     /// The next row in `bytes` from `at` on, without empty lines; `last` says that nothing follows
     /// `bytes`.
     pub(crate) fn next(&mut self, bytes: &[u8], at: usize, last: bool) -> Frame {
-        let start = at + bytes[at..].iter().take_while(|c| matches!(c, b'\n' | b'\r')).count();
+        let start = at
+            + bytes[at..]
+                .iter()
+                .take_while(|c| matches!(c, b'\n' | b'\r'))
+                .count();
         if start == bytes.len() {
-            return if last { Frame::Done } else { Frame::More(start) };
+            return if last {
+                Frame::Done
+            } else {
+                Frame::More(start)
+            };
         }
         self.row_start = start;
         self.cells.clear();
@@ -68,7 +81,11 @@ impl Rows {
 
     /// Gives up the row that begins at `start` since its quote is not closed in all of `bytes`.
     pub(crate) fn give_up(bytes: &[u8], start: usize) -> Frame {
-        Self::first_line(bytes, start, RecordFault::Quotes("a quote that is never closed"))
+        Self::first_line(
+            bytes,
+            start,
+            RecordFault::Quotes("a quote that is never closed"),
+        )
     }
 
     /// Only the first line is set aside: what looked like the rest of a quoted cell may be rows.
@@ -89,7 +106,11 @@ impl Rows {
         }
         let found = memchr::memchr2(self.delimiter, b'\n', &bytes[at..]).map(|found| at + found);
         let end = found.or(last.then_some(bytes.len())).ok_or(None)?;
-        let plain = |end| Cell { start: at, end, has_doubled_quotes: false };
+        let plain = |end| Cell {
+            start: at,
+            end,
+            has_doubled_quotes: false,
+        };
         if bytes.get(end) == Some(&self.delimiter) {
             return Ok((plain(end), After::Cell(end + 1)));
         }
@@ -104,7 +125,11 @@ impl Rows {
         last: bool,
     ) -> Result<(Cell, After), Option<RecordFault>> {
         let unclosed = RecordFault::Quotes("a quote that is never closed");
-        let mut cell = Cell { start, end: start, has_doubled_quotes: false };
+        let mut cell = Cell {
+            start,
+            end: start,
+            has_doubled_quotes: false,
+        };
         loop {
             let found = memchr::memchr(self.quote, &bytes[cell.end..]);
             cell.end += found.ok_or(last.then_some(unclosed))?;
@@ -138,7 +163,10 @@ impl<'a> Row<'a> {
             return Value::Missing;
         };
         let start = self.rows.row_start;
-        let text = self.text.get(cell.start - start..cell.end - start).unwrap_or_default();
+        let text = self
+            .text
+            .get(cell.start - start..cell.end - start)
+            .unwrap_or_default();
         let escapes = match cell.has_doubled_quotes {
             true => Escapes::DoubledQuote(self.rows.quote),
             false => Escapes::None,
@@ -149,9 +177,10 @@ impl<'a> Row<'a> {
     /// Every cell's text.
     pub(crate) fn texts(self) -> impl Iterator<Item = String> + use<'a> {
         (0..self.rows.cells()).map(move |at| match self.cell(at) {
-            Value::Text(text) => {
-                text.decode(&mut String::new()).map(str::to_owned).unwrap_or_default()
-            }
+            Value::Text(text) => text
+                .decode(&mut String::new())
+                .map(str::to_owned)
+                .unwrap_or_default(),
             _ => String::new(),
         })
     }
@@ -210,7 +239,10 @@ mod tests {
     #[test]
     fn cells_are_read_as_rfc_4180_writes_them() {
         assert_eq!(rows("a,b\r\n1,2\n\n,\n"), ["a|b", "1|2", "|"]);
-        assert_eq!(rows("\"x, y\",\"say \"\"hi\"\"\",\"two\nlines\""), ["x, y|say \"hi\"|two\nlines"]);
+        assert_eq!(
+            rows("\"x, y\",\"say \"\"hi\"\"\",\"two\nlines\""),
+            ["x, y|say \"hi\"|two\nlines"]
+        );
         assert_eq!(rows("\"\",\"\"\"\"\r\nlast,"), ["|\"", "last|"]);
         assert_eq!(rows("5\" pipe, \"x\""), ["5\" pipe| \"x\""]);
     }

@@ -19,7 +19,9 @@ fn hive(folder: &str) -> Option<(&str, &str)> {
 /// takes the value of the folder `key=value`, with Hive's percent escapes undone.
 pub fn partition_values(keys: &[String], path: &str) -> Vec<Option<String>> {
     let value = |key: &String| {
-        let named = folders(path).filter_map(hive).find(|(name, _)| name.eq_ignore_ascii_case(key));
+        let named = folders(path)
+            .filter_map(hive)
+            .find(|(name, _)| name.eq_ignore_ascii_case(key));
         if let Some((_, value)) = named {
             return (value != HIVE_NULL).then(|| unescape(value));
         }
@@ -44,9 +46,8 @@ pub fn partition_keys<'a>(paths: impl IntoIterator<Item = &'a str>) -> Vec<Strin
             }
         }
     }
-    let named = |(depth, key): (usize, Option<String>)| {
-        key.unwrap_or_else(|| format!("partition_{depth}"))
-    };
+    let named =
+        |(depth, key): (usize, Option<String>)| key.unwrap_or_else(|| format!("partition_{depth}"));
     keys.into_iter().enumerate().map(named).collect()
 }
 
@@ -75,21 +76,36 @@ mod tests {
     use super::*;
 
     fn values(keys: &[&str], path: &str) -> Vec<Option<String>> {
-        partition_values(&keys.iter().map(ToString::to_string).collect::<Vec<_>>(), path)
+        partition_values(
+            &keys.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            path,
+        )
     }
 
     #[test]
     fn hive_folders_give_named_keys() {
-        assert_eq!(partition_keys(["year=2024/month=01/a", "year=2023/month=12/b"]), ["year", "month"]);
+        assert_eq!(
+            partition_keys(["year=2024/month=01/a", "year=2023/month=12/b"]),
+            ["year", "month"]
+        );
         let found = values(&["year", "City"], "year=2024/city=K%C3%B6ln%2F1/a=b.json");
         assert_eq!(found, [Some("2024".into()), Some("Köln/1".into())]);
-        assert_eq!(values(&["year"], "year=__HIVE_DEFAULT_PARTITION__/x"), [None]);
+        assert_eq!(
+            values(&["year"], "year=__HIVE_DEFAULT_PARTITION__/x"),
+            [None]
+        );
     }
 
     #[test]
     fn plain_folders_give_numbered_keys() {
-        assert_eq!(partition_keys(["2024/01/31/07/a"]), ["partition_0", "partition_1", "partition_2", "partition_3"]);
-        assert_eq!(values(&["partition_0", "partition_3"], "2024/01/31/07/a"), [Some("2024".into()), Some("07".into())]);
+        assert_eq!(
+            partition_keys(["2024/01/31/07/a"]),
+            ["partition_0", "partition_1", "partition_2", "partition_3"]
+        );
+        assert_eq!(
+            values(&["partition_0", "partition_3"], "2024/01/31/07/a"),
+            [Some("2024".into()), Some("07".into())]
+        );
         assert_eq!(values(&["partition_1"], "2024/a"), [None]);
         assert_eq!(partition_keys(["a.json"]), Vec::<String>::new());
     }

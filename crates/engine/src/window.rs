@@ -93,7 +93,8 @@ impl<R: Read> Window<R> {
         }
         if self.buffer.len() < self.filled.end + BLOCK {
             // At least doubled, so that a long record is not read again for every block of it.
-            self.buffer.resize((2 * self.filled.end).max(self.filled.end + BLOCK), 0);
+            self.buffer
+                .resize((2 * self.filled.end).max(self.filled.end + BLOCK), 0);
         }
         loop {
             match self.reader.read(&mut self.buffer[self.filled.end..]) {
@@ -125,7 +126,10 @@ mod tests {
             assert_eq!(window.offset(), at as u64);
             assert_eq!(window.line() as usize, text[..at].matches('\n').count() + 1);
             window.read().unwrap();
-            assert_eq!(window.bytes(), &text.as_bytes()[at..at + window.bytes().len()]);
+            assert_eq!(
+                window.bytes(),
+                &text.as_bytes()[at..at + window.bytes().len()]
+            );
         }
         assert_eq!(at + window.bytes().len(), text.len());
     }

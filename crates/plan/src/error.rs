@@ -3,6 +3,28 @@
 use crate::dataset::Dataset;
 use crate::path::PathError;
 
+/// A column that a parameter asks for and the source does not have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{parameter} asks for `{asked}`, but {place} has no `{missing}`{}; it has {}",
+    nearest.as_ref().map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default(),
+    listed(available)
+)]
+pub struct MissingColumn {
+    /// The parameter that asked.
+    pub parameter: String,
+    /// The whole path asked for.
+    pub asked: String,
+    /// The name that is not there.
+    pub missing: String,
+    /// Where it was looked for: the table, or a struct in it.
+    pub place: String,
+    /// The names that are there.
+    pub available: Vec<String>,
+    /// The most similar of them.
+    pub nearest: Option<String>,
+}
+
 /// Why no plan can be made. Each text names the parameter, the rule and the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
@@ -15,25 +37,8 @@ pub enum PlanError {
         fault: PathError,
     },
     /// The source has no such column.
-    #[error(
-        "{parameter} asks for `{asked}`, but {place} has no `{missing}`{}; it has {}",
-        nearest.as_ref().map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default(),
-        listed(available)
-    )]
-    MissingColumn {
-        /// The parameter that asked.
-        parameter: String,
-        /// The whole path asked for.
-        asked: String,
-        /// The name that is not there.
-        missing: String,
-        /// Where it was looked for: the table, or a struct in it.
-        place: String,
-        /// The names that are there.
-        available: Vec<String>,
-        /// The most similar of them.
-        nearest: Option<String>,
-    },
+    #[error(transparent)]
+    MissingColumn(#[from] Box<MissingColumn>),
     /// A path goes into an array without saying which element.
     #[error(
         "{parameter} asks for `{asked}`, but `{array}` is an array; write `{each}` for a row per \
@@ -226,9 +231,17 @@ pub enum PlanError {
 /// Names in backticks, joined by commas, cut where there are very many.
 fn listed(names: &[String]) -> String {
     const MOST: usize = 40;
-    let mut text: Vec<String> = names.iter().take(MOST).map(|name| format!("`{name}`")).collect();
+    let mut text: Vec<String> = names
+        .iter()
+        .take(MOST)
+        .map(|name| format!("`{name}`"))
+        .collect();
     if names.len() > MOST {
         text.push(format!("and {} more", names.len() - MOST));
     }
-    if text.is_empty() { "no columns".into() } else { text.join(", ") }
+    if text.is_empty() {
+        "no columns".into()
+    } else {
+        text.join(", ")
+    }
 }

@@ -33,7 +33,7 @@ mod timestamp_format;
 pub use artifacts::{Artifacts, RenderError};
 pub use conversion::Conversion;
 pub use dataset::{Dataset, Domain, FieldRule};
-pub use error::PlanError;
+pub use error::{MissingColumn, PlanError};
 pub use parameters::{
     AdditionalColumn, ColumnMapping, OutputFiles, PARAMETERS, ParameterError, ParameterInfo,
     Parameters,

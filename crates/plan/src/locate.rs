@@ -1,6 +1,6 @@
 //! Finds a path in a table's columns.
 
-use crate::error::PlanError;
+use crate::error::{MissingColumn, PlanError};
 use crate::glue::{Column, ColumnType, StructField, Table};
 use crate::nearest::nearest;
 use crate::path::{SourcePath, Step};
@@ -24,9 +24,10 @@ pub(crate) fn locate(table: &Table, parameter: &str, asked: &str) -> Result<Loca
             column_type: column.column_type(),
         });
     }
-    let path: SourcePath = asked
-        .parse()
-        .map_err(|fault| PlanError::Path { parameter: parameter.to_owned(), fault })?;
+    let path: SourcePath = asked.parse().map_err(|fault| PlanError::Path {
+        parameter: parameter.to_owned(),
+        fault,
+    })?;
     let name = path.first_name();
     let Some(column) = table.column(name) else {
         if let Some(key) = table.partition_key(name).filter(|_| path.is_column()) {
@@ -36,14 +37,8 @@ pub(crate) fn locate(table: &Table, parameter: &str, asked: &str) -> Result<Loca
             });
         }
         let available = available_columns(table);
-        return Err(PlanError::MissingColumn {
-            parameter: parameter.to_owned(),
-            asked: asked.to_owned(),
-            missing: name.to_owned(),
-            place: format!("table `{}`", table.name),
-            nearest: nearest(name, available.iter().map(String::as_str)).map(str::to_owned),
-            available,
-        });
+        let place = format!("table `{}`", table.name);
+        return Err(missing_column(parameter, asked, name, place, available));
     };
     let mut search = Search {
         parameter,
@@ -55,7 +50,10 @@ pub(crate) fn locate(table: &Table, parameter: &str, asked: &str) -> Result<Loca
     for at in 1..path.steps().len() {
         found = search.step(found, at)?;
     }
-    Ok(Located { source: FieldSource::Path(path), column_type: found })
+    Ok(Located {
+        source: FieldSource::Path(path),
+        column_type: found,
+    })
 }
 
 /// The names a top-level name can have: columns in their original case, then partition keys.
@@ -64,6 +62,25 @@ fn available_columns(table: &Table) -> Vec<String> {
     let original = |column: &Column| table.original_name(&column.name).to_owned();
     let keys = table.partition_keys.iter().map(|key| key.name.clone());
     columns.iter().map(original).chain(keys).collect()
+}
+
+fn missing_column(
+    parameter: &str,
+    asked: &str,
+    missing: &str,
+    place: String,
+    available: Vec<String>,
+) -> PlanError {
+    let nearest = nearest(missing, available.iter().map(String::as_str)).map(str::to_owned);
+    Box::new(MissingColumn {
+        parameter: parameter.to_owned(),
+        asked: asked.to_owned(),
+        missing: missing.to_owned(),
+        place,
+        available,
+        nearest,
+    })
+    .into()
 }
 
 struct Search<'a> {
@@ -89,7 +106,11 @@ impl Search<'_> {
                     asked: self.asked.to_owned(),
                     outer: self.outer.to_string(),
                     found: other.to_string(),
-                    lacks: if matches!(step, Step::Name(_)) { "no members" } else { "no elements" },
+                    lacks: if matches!(step, Step::Name(_)) {
+                        "no members"
+                    } else {
+                        "no elements"
+                    },
                 });
             }
         };
@@ -103,20 +124,22 @@ impl Search<'_> {
             return Ok(fields[at].column_type.clone());
         }
         let available: Vec<String> = fields.into_iter().map(|field| field.name).collect();
-        Err(PlanError::MissingColumn {
-            parameter: self.parameter.to_owned(),
-            asked: self.asked.to_owned(),
-            missing: name.to_owned(),
-            place: format!("`{}`", self.outer),
-            nearest: nearest(name, available.iter().map(String::as_str)).map(str::to_owned),
+        let place = format!("`{}`", self.outer);
+        Err(missing_column(
+            self.parameter,
+            self.asked,
+            name,
+            place,
             available,
-        })
+        ))
     }
 
     fn through_array(&self, at: usize) -> PlanError {
         let with = |step: Step| {
             let rest = &self.path.steps()[at..];
-            let path = rest.iter().fold(self.outer.child(step), |path, step| path.child(step.clone()));
+            let path = rest.iter().fold(self.outer.child(step), |path, step| {
+                path.child(step.clone())
+            });
             path.to_string()
         };
         PlanError::ThroughArray {

@@ -179,7 +179,8 @@ pub enum ParameterError {
 }
 
 fn did_you_mean(name: Option<&str>) -> String {
-    name.map(|name| format!("; did you mean {name}?")).unwrap_or_default()
+    name.map(|name| format!("; did you mean {name}?"))
+        .unwrap_or_default()
 }
 
 impl Parameters {
@@ -194,10 +195,16 @@ impl Parameters {
         let mut values: Vec<String> = PARAMETERS.iter().map(|p| p.default.to_owned()).collect();
         for (name, value) in pairs {
             let name = name.as_ref();
-            let at = PARAMETERS.iter().position(|p| p.name == name).ok_or_else(|| {
-                let names = PARAMETERS.iter().map(|p| p.name);
-                ParameterError::Unknown { name: name.to_owned(), nearest: nearest(name, names) }
-            })?;
+            let at = PARAMETERS
+                .iter()
+                .position(|p| p.name == name)
+                .ok_or_else(|| {
+                    let names = PARAMETERS.iter().map(|p| p.name);
+                    ParameterError::Unknown {
+                        name: name.to_owned(),
+                        nearest: nearest(name, names),
+                    }
+                })?;
             values[at] = value.as_ref().trim().to_owned();
         }
         let value = |name: &str| -> &str {
@@ -273,19 +280,28 @@ impl Default for Parameters {
 }
 
 fn additional_column(entry: &str) -> Result<AdditionalColumn, ParameterError> {
-    let fail = |fault: String| ParameterError::AdditionalColumn { entry: entry.to_owned(), fault };
+    let fail = |fault: String| ParameterError::AdditionalColumn {
+        entry: entry.to_owned(),
+        fault,
+    };
     let parts = split_outside_quotes("AdditionalColumns", entry, ':')?;
     let part = |at: usize| parts.get(at).map_or("", |part| part.as_str());
     if parts.len() > 4 {
         return Err(fail("it has more than four parts".into()));
     }
-    let path: SourcePath = part(0).parse().map_err(|fault: PathError| fail(fault.to_string()))?;
+    let path: SourcePath = part(0)
+        .parse()
+        .map_err(|fault: PathError| fail(fault.to_string()))?;
     let destination = match part(1) {
         "" => upper_snake(path.last_name()),
         name => name.to_owned(),
     };
     let conversion = conversion(part(2), part(3)).map_err(fail)?;
-    Ok(AdditionalColumn { source: part(0).to_owned(), destination, conversion })
+    Ok(AdditionalColumn {
+        source: part(0).to_owned(),
+        destination,
+        conversion,
+    })
 }
 
 /// The conversion of a type and an attribute as written in `AdditionalColumns`.
@@ -350,7 +366,10 @@ fn split_outside_quotes(
     }
     parts.push(part);
     if quote.is_some() {
-        return Err(ParameterError::UnclosedQuote { name, value: text.to_owned() });
+        return Err(ParameterError::UnclosedQuote {
+            name,
+            value: text.to_owned(),
+        });
     }
     let mut parts: Vec<String> = parts.iter().map(|part| part.trim().to_owned()).collect();
     if separator == ',' {
@@ -362,7 +381,9 @@ fn split_outside_quotes(
 /// An entry without the quotes that let it hold a comma.
 fn unquoted(entry: &str) -> String {
     for quote in ['"', '`'] {
-        let inner = entry.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
+        let inner = entry
+            .strip_prefix(quote)
+            .and_then(|rest| rest.strip_suffix(quote));
         if let Some(inner) = inner {
             return inner.replace(&format!("{quote}{quote}"), &quote.to_string());
         }
@@ -389,7 +410,11 @@ pub(crate) fn upper_snake(name: &str) -> String {
         out.push(c.to_ascii_uppercase());
     }
     let out = out.trim_end_matches('_');
-    if out.starts_with(|c: char| c.is_ascii_digit()) { format!("_{out}") } else { out.to_owned() }
+    if out.starts_with(|c: char| c.is_ascii_digit()) {
+        format!("_{out}")
+    } else {
+        out.to_owned()
+    }
 }
 
 #[cfg(test)]
@@ -453,7 +478,13 @@ mod tests {
                 ("`a:b`", "AB", Some(Conversion::Textual)),
             ]
         );
-        for entry in ["a:B:money", "a:B:float:categorical", "a:B:string:x", "a:B:C:D:E", ":B"] {
+        for entry in [
+            "a:B:money",
+            "a:B:float:categorical",
+            "a:B:string:x",
+            "a:B:C:D:E",
+            ":B",
+        ] {
             assert!(read(&[("AdditionalColumns", entry)]).is_err(), "{entry}");
         }
     }

@@ -52,7 +52,9 @@ pub enum PathError {
         rest: String,
     },
     /// The text between brackets is no whole number.
-    #[error("`{path}` has `[{index}]`; write `[0]` for the first element or `[]` for every element")]
+    #[error(
+        "`{path}` has `[{index}]`; write `[0]` for the first element or `[]` for every element"
+    )]
     BadIndex {
         /// The text as given.
         path: String,
@@ -70,7 +72,9 @@ pub enum PathError {
 impl SourcePath {
     /// The path of a top-level column; `name` is taken whole, dots included.
     pub fn column(name: impl Into<String>) -> Self {
-        Self { steps: vec![Step::Name(name.into())] }
+        Self {
+            steps: vec![Step::Name(name.into())],
+        }
     }
 
     /// The steps from the record to the value.
@@ -88,11 +92,11 @@ impl SourcePath {
 
     /// The last name of the path: `sku` of `properties.products[].sku`.
     pub fn last_name(&self) -> &str {
-        let names = self.steps.iter().filter_map(|step| match step {
+        let mut names = self.steps.iter().filter_map(|step| match step {
             Step::Name(name) => Some(name.as_str()),
             Step::Index(_) | Step::Each => None,
         });
-        names.last().unwrap_or_default()
+        names.next_back().unwrap_or_default()
     }
 
     /// Whether the path is one name and nothing else.
@@ -103,7 +107,9 @@ impl SourcePath {
     /// The array that the path explodes: `properties.products` of `properties.products[].sku`.
     pub fn exploded_array(&self) -> Option<SourcePath> {
         let at = self.steps.iter().position(|step| *step == Step::Each)?;
-        Some(Self { steps: self.steps[..at].to_vec() })
+        Some(Self {
+            steps: self.steps[..at].to_vec(),
+        })
     }
 
     /// The path with one more step.
@@ -135,7 +141,10 @@ impl FromStr for SourcePath {
             rest = after;
             while let Some(inner) = rest.strip_prefix('[') {
                 let Some((index, after)) = inner.split_once(']') else {
-                    return Err(PathError::BadIndex { path: path(), index: inner.to_owned() });
+                    return Err(PathError::BadIndex {
+                        path: path(),
+                        index: inner.to_owned(),
+                    });
                 };
                 steps.push(match index.trim() {
                     "" => Step::Each,
@@ -150,7 +159,10 @@ impl FromStr for SourcePath {
                 Some(after) => rest = after,
                 None if rest.is_empty() => break,
                 None => {
-                    return Err(PathError::Unexpected { path: path(), rest: rest.to_owned() });
+                    return Err(PathError::Unexpected {
+                        path: path(),
+                        rest: rest.to_owned(),
+                    });
                 }
             }
         }
@@ -179,7 +191,10 @@ fn take_name<'a>(rest: &'a str, whole: &str) -> Result<(String, &'a str), PathEr
             return Ok((name, &rest[1 + at + 1..]));
         }
     }
-    Err(PathError::UnclosedQuote { path: whole.to_owned(), quote })
+    Err(PathError::UnclosedQuote {
+        path: whole.to_owned(),
+        quote,
+    })
 }
 
 impl fmt::Display for SourcePath {
@@ -243,7 +258,10 @@ mod tests {
         let path: SourcePath = r#""say ""hi"".x".`back``tick`"#.parse().unwrap();
         assert_eq!(
             path.steps(),
-            [Step::Name(r#"say "hi".x"#.into()), Step::Name("back`tick".into())]
+            [
+                Step::Name(r#"say "hi".x"#.into()),
+                Step::Name("back`tick".into())
+            ]
         );
         assert_eq!(path.to_string().parse::<SourcePath>().unwrap(), path);
     }
@@ -251,7 +269,10 @@ mod tests {
     #[test]
     fn what_is_exploded_is_the_array_before_the_brackets() {
         let path: SourcePath = "properties.products[].sku".parse().unwrap();
-        assert_eq!(path.exploded_array().unwrap().to_string(), "properties.products");
+        assert_eq!(
+            path.exploded_array().unwrap().to_string(),
+            "properties.products"
+        );
         assert_eq!(path.last_name(), "sku");
         assert_eq!(path.first_name(), "properties");
     }

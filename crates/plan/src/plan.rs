@@ -151,7 +151,9 @@ impl ConversionPlan {
         }
         let Version { plan_version } = serde_json::from_str(text)?;
         if plan_version != PLAN_VERSION {
-            return Err(PlanTextError::Version { found: plan_version });
+            return Err(PlanTextError::Version {
+                found: plan_version,
+            });
         }
         Ok(serde_json::from_str(text)?)
     }

@@ -39,35 +39,87 @@ const NAMES: [(&str, &str, &[&str]); 6] = [
         "USER_ID",
         "SourceColumnUserId",
         &[
-            "userid", "uid", "customerid", "memberid", "visitorid", "clientid", "profileid",
-            "accountid", "user", "customer", "anonymousid", "sessionid",
+            "userid",
+            "uid",
+            "customerid",
+            "memberid",
+            "visitorid",
+            "clientid",
+            "profileid",
+            "accountid",
+            "user",
+            "customer",
+            "anonymousid",
+            "sessionid",
         ],
     ),
     (
         "ITEM_ID",
         "SourceColumnItemId",
         &[
-            "itemid", "productid", "sku", "contentid", "articleid", "movieid", "videoid", "trackid",
-            "songid", "bookid", "asin", "productsku", "item", "product",
+            "itemid",
+            "productid",
+            "sku",
+            "contentid",
+            "articleid",
+            "movieid",
+            "videoid",
+            "trackid",
+            "songid",
+            "bookid",
+            "asin",
+            "productsku",
+            "item",
+            "product",
         ],
     ),
-    ("ACTION_ID", "SourceColumnItemId", &["actionid", "offerid", "campaignid", "action", "offer"]),
+    (
+        "ACTION_ID",
+        "SourceColumnItemId",
+        &["actionid", "offerid", "campaignid", "action", "offer"],
+    ),
     (
         "EVENT_TYPE",
         "SourceColumnEventType",
-        &["eventtype", "event", "eventname", "action", "interactiontype", "activity", "type"],
+        &[
+            "eventtype",
+            "event",
+            "eventname",
+            "action",
+            "interactiontype",
+            "activity",
+            "type",
+        ],
     ),
     (
         "EVENT_VALUE",
         "SourceColumnEventValue",
-        &["eventvalue", "value", "rating", "score", "price", "revenue", "amount"],
+        &[
+            "eventvalue",
+            "value",
+            "rating",
+            "score",
+            "price",
+            "revenue",
+            "amount",
+        ],
     ),
     (
         "TIMESTAMP",
         "SourceColumnTimestamp",
         &[
-            "timestamp", "eventtimestamp", "eventtime", "ts", "time", "occurredat", "originaltimestamp",
-            "createdat", "sentat", "receivedat", "datetime", "date",
+            "timestamp",
+            "eventtimestamp",
+            "eventtime",
+            "ts",
+            "time",
+            "occurredat",
+            "originaltimestamp",
+            "createdat",
+            "sentat",
+            "receivedat",
+            "datetime",
+            "date",
         ],
     ),
 ];
@@ -80,10 +132,15 @@ pub fn propose(
     profiles: &[ColumnProfile],
 ) -> Vec<Proposal> {
     let rules = dataset.fields(domain);
-    let mapped = NAMES.iter().filter(|(field, ..)| rules.iter().any(|rule| rule.name == *field));
+    let mapped = NAMES
+        .iter()
+        .filter(|(field, ..)| rules.iter().any(|rule| rule.name == *field));
     let mut proposals: Vec<Proposal> = Vec::new();
     for (field, parameter, names) in mapped {
-        let conversion = rules.iter().find(|rule| rule.name == *field).map(|rule| rule.conversion);
+        let conversion = rules
+            .iter()
+            .find(|rule| rule.name == *field)
+            .map(|rule| rule.conversion);
         let best = profiles
             .iter()
             .filter(|profile| !proposals.iter().any(|taken| taken.path == profile.path))
@@ -137,7 +194,13 @@ mod tests {
     use super::*;
 
     fn profile(path: &str, presence: f64, times: f64, numbers: f64) -> ColumnProfile {
-        ColumnProfile { path: path.parse().unwrap(), presence, times, numbers, distinct: Some(3) }
+        ColumnProfile {
+            path: path.parse().unwrap(),
+            presence,
+            times,
+            numbers,
+            distinct: Some(3),
+        }
     }
 
     #[test]
@@ -154,7 +217,12 @@ mod tests {
         ];
         let found: Vec<String> = propose(Dataset::Interactions, None, &profiles)
             .iter()
-            .map(|proposal| format!("{} <- {}: {}", proposal.field, proposal.path, proposal.reason))
+            .map(|proposal| {
+                format!(
+                    "{} <- {}: {}",
+                    proposal.field, proposal.path, proposal.reason
+                )
+            })
             .collect();
         assert_eq!(
             found,

@@ -21,7 +21,9 @@ use crate::plan::{
 /// [`PlanError`] for whatever the source lacks or Personalize would refuse.
 pub fn resolve(parameters: &Parameters, table: &Table) -> Result<ConversionPlan, PlanError> {
     if parameters.domain.is_some() && !parameters.dataset.exists_in_domains() {
-        return Err(PlanError::NotInDomains { dataset: parameters.dataset });
+        return Err(PlanError::NotInDomains {
+            dataset: parameters.dataset,
+        });
     }
     let format = source_format(table)?;
     let mut fields = Fields {
@@ -54,7 +56,11 @@ pub fn resolve(parameters: &Parameters, table: &Table) -> Result<ConversionPlan,
             database: table.database_name.clone(),
             table: table.name.clone(),
             format,
-            partition_keys: table.partition_keys.iter().map(|key| key.name.clone()).collect(),
+            partition_keys: table
+                .partition_keys
+                .iter()
+                .map(|key| key.name.clone())
+                .collect(),
         },
         destination: Destination {
             bucket: parameters.destination_bucket.clone(),
@@ -77,7 +83,14 @@ pub fn resolve(parameters: &Parameters, table: &Table) -> Result<ConversionPlan,
 /// The mapped columns of a dataset in output order: the order that the first edition of this
 /// pipeline wrote, so that files of both can lie in one folder.
 fn mappings(parameters: &Parameters) -> Vec<(&ColumnMapping, Conversion)> {
-    let Parameters { user_id, item_id, event_type, event_value, timestamp, .. } = parameters;
+    let Parameters {
+        user_id,
+        item_id,
+        event_type,
+        event_value,
+        timestamp,
+        ..
+    } = parameters;
     use Conversion::{EpochSeconds, EventType, Float, Identifier};
     match parameters.dataset {
         Dataset::Interactions => vec![
@@ -109,13 +122,18 @@ struct Fields<'a> {
 
 impl Fields<'_> {
     fn rule(&self, name: &str) -> Option<FieldRule> {
-        self.rules.iter().find(|rule| rule.name.eq_ignore_ascii_case(name)).copied()
+        self.rules
+            .iter()
+            .find(|rule| rule.name.eq_ignore_ascii_case(name))
+            .copied()
     }
 
     /// Whether `AdditionalColumns` fills the field of that name.
     fn is_additional(&self, name: &str) -> bool {
         let columns = &self.parameters.additional_columns;
-        columns.iter().any(|column| column.destination.eq_ignore_ascii_case(name))
+        columns
+            .iter()
+            .any(|column| column.destination.eq_ignore_ascii_case(name))
     }
 
     /// Adds the column of a `SourceColumn…` and `DestinationColumn…` pair.
@@ -145,7 +163,7 @@ impl Fields<'_> {
             }
             Err(_) if mapping.is_default && self.is_additional(destination) => Ok(()),
             Err(_) if mapping.is_default && required && destination == "ACTION_ID" => Ok(()),
-            Err(PlanError::MissingColumn { .. }) if mapping.is_default && !required => {
+            Err(PlanError::MissingColumn(_)) if mapping.is_default && !required => {
                 self.notes.push(format!(
                     "{destination} is left out: the source has no `{}`; name its column in {} if \
                      it has one",
@@ -198,33 +216,57 @@ impl Fields<'_> {
 
     fn column_like(&self, name: &str) -> Option<String> {
         let columns = &self.table.storage_descriptor.columns;
-        let column = columns.iter().find(|column| folded(&column.name) == folded(name))?;
+        let column = columns
+            .iter()
+            .find(|column| folded(&column.name) == folded(name))?;
         Some(self.table.original_name(&column.name).to_owned())
     }
 
     /// Takes every scalar column and array of scalars that is not used yet as metadata, up to
     /// Personalize's limit, and notes which were left.
     fn add_every_other_column(&mut self) {
-        let limits = self.parameters.dataset.metadata_limits(self.parameters.domain);
+        let limits = self
+            .parameters
+            .dataset
+            .metadata_limits(self.parameters.domain);
         let (mut taken, mut left) = (Vec::new(), Vec::new());
         for column in &self.table.storage_descriptor.columns {
             let name = self.table.original_name(&column.name).to_owned();
             let path = SourcePath::column(name.clone());
-            if self.fields.iter().any(|f| f.source.path().is_some_and(|p| p.same_place(&path))) {
+            if self
+                .fields
+                .iter()
+                .any(|f| f.source.path().is_some_and(|p| p.same_place(&path)))
+            {
                 continue;
             }
-            let rule = self.rules.iter().find(|rule| folded(rule.name) == folded(&name)).copied();
+            let rule = self
+                .rules
+                .iter()
+                .find(|rule| folded(rule.name) == folded(&name))
+                .copied();
             let destination = rule.map_or_else(|| upper_snake(&name), |rule| rule.name.to_owned());
             let column_type = column.column_type();
-            let conversion = rule.map(|rule| rule.conversion).or(by_column_type(&column_type));
-            let own = self.fields.iter().filter(|field| self.rule(&field.name).is_none()).count();
+            let conversion = rule
+                .map(|rule| rule.conversion)
+                .or(by_column_type(&column_type));
+            let own = self
+                .fields
+                .iter()
+                .filter(|field| self.rule(&field.name).is_none())
+                .count();
             let reason = match conversion {
                 None => Some(format!("{column_type} is not one value")),
                 Some(conversion) if !fits(conversion, &column_type) => {
                     Some(format!("{column_type} is no {}", described(conversion)))
                 }
                 Some(_) if !checks::is_valid_name(&destination) => Some("its name".to_owned()),
-                Some(_) if self.fields.iter().any(|f| checks::collide(&f.name, &destination)) => {
+                Some(_)
+                    if self
+                        .fields
+                        .iter()
+                        .any(|f| checks::collide(&f.name, &destination)) =>
+                {
                     Some(format!("{destination} is taken"))
                 }
                 Some(_) if rule.is_none() && own >= *limits.end() => {
@@ -246,7 +288,8 @@ impl Fields<'_> {
             }
         }
         if !taken.is_empty() {
-            self.notes.push(format!("taken as metadata: {}", taken.join(", ")));
+            self.notes
+                .push(format!("taken as metadata: {}", taken.join(", ")));
         }
         if !left.is_empty() {
             self.notes.push(format!("left out: {}", left.join(", ")));
@@ -313,9 +356,10 @@ fn fits(conversion: Conversion, column_type: &ColumnType) -> bool {
             conversion.takes_arrays() && (element.is_scalar() || is_other(element))
         }
         ColumnType::Boolean => conversion != Conversion::EpochSeconds,
-        ColumnType::Date | ColumnType::Timestamp => {
-            !matches!(conversion, Conversion::Float | Conversion::Double | Conversion::Int)
-        }
+        ColumnType::Date | ColumnType::Timestamp => !matches!(
+            conversion,
+            Conversion::Float | Conversion::Double | Conversion::Int
+        ),
         _ => true,
     }
 }
@@ -360,17 +404,24 @@ fn event_filter(
     let source = match fields.iter().find(|field| field.name == "EVENT_TYPE") {
         Some(field) => field.source.clone(),
         None if mapping.source.is_empty() => {
-            return Err(PlanError::NoEventType { asked: String::new() });
+            return Err(PlanError::NoEventType {
+                asked: String::new(),
+            });
         }
         None => match locate(table, mapping.parameter, &mapping.source) {
             Ok(located) => located.source,
             Err(_) if mapping.is_default => {
-                return Err(PlanError::NoEventType { asked: mapping.source.clone() });
+                return Err(PlanError::NoEventType {
+                    asked: mapping.source.clone(),
+                });
             }
             Err(fault) => return Err(fault),
         },
     };
-    Ok(Some(EventFilter { source, event_types: parameters.event_types.clone() }))
+    Ok(Some(EventFilter {
+        source,
+        event_types: parameters.event_types.clone(),
+    }))
 }
 
 fn source_format(table: &Table) -> Result<SourceFormat, PlanError> {
@@ -388,7 +439,11 @@ fn source_format(table: &Table) -> Result<SourceFormat, PlanError> {
             let columns = &table.storage_descriptor.columns;
             let header = table.parameter("skip.header.line.count");
             Ok(SourceFormat::Csv(CsvFormat {
-                delimiter: character("delimiter", &["delimiter", "field.delim", "separatorChar"], ',')?,
+                delimiter: character(
+                    "delimiter",
+                    &["delimiter", "field.delim", "separatorChar"],
+                    ',',
+                )?,
                 quote: character("quote", &["quoteChar"], '"')?,
                 header: header.is_some_and(|count| count.trim() != "0"),
                 columns: columns.iter().map(|column| column.name.clone()).collect(),
@@ -403,7 +458,9 @@ fn source_format(table: &Table) -> Result<SourceFormat, PlanError> {
 
 /// A delimiter as crawlers write it: the character itself, or its escape.
 fn one_byte(value: Option<&str>, default: char) -> Result<char, String> {
-    let Some(value) = value else { return Ok(default) };
+    let Some(value) = value else {
+        return Ok(default);
+    };
     let mut chars = value.chars();
     match (chars.next(), chars.next()) {
         (Some(c), None) if c.is_ascii() => Ok(c),

@@ -38,7 +38,9 @@ pub(crate) fn columns(plan: &ConversionPlan) -> Vec<Value> {
 
 /// The event filter, if the plan has one.
 pub(crate) fn filter(plan: &ConversionPlan) -> Value {
-    let Some(filter) = &plan.filter else { return Value::Null };
+    let Some(filter) = &plan.filter else {
+        return Value::Null;
+    };
     let list: Vec<String> = filter.event_types.iter().map(|event| text(event)).collect();
     json!({
         "steps": steps(&filter.source),
@@ -50,7 +52,9 @@ pub(crate) fn filter(plan: &ConversionPlan) -> Value {
 
 /// The array that becomes rows, if the plan has one.
 pub(crate) fn explode(plan: &ConversionPlan) -> Value {
-    let Some(array) = plan.exploded_array() else { return Value::Null };
+    let Some(array) = plan.exploded_array() else {
+        return Value::Null;
+    };
     let source = FieldSource::Path(array);
     // Athena would spread the members of a row over columns; in a row of its own it stays one.
     let rows = format!("transform({}, x -> ROW(x))", athena(plan, &source));
@@ -78,14 +82,25 @@ pub(crate) fn unload(plan: &ConversionPlan) -> Value {
             format!("  {value} AS {}", name(&field.name))
         })
         .collect();
-    let mut query = format!("SELECT\n{}\nFROM {} AS source", columns.join(",\n"), name(&plan.source.table));
+    let mut query = format!(
+        "SELECT\n{}\nFROM {} AS source",
+        columns.join(",\n"),
+        name(&plan.source.table)
+    );
     if let Some(array) = plan.exploded_array() {
-        query += &format!(", source.{} AS element", redshift_path(&FieldSource::Path(array)));
+        query += &format!(
+            ", source.{} AS element",
+            redshift_path(&FieldSource::Path(array))
+        );
     }
     let mut conditions: Vec<String> = Vec::new();
     if let Some(filter) = &plan.filter {
         let list: Vec<String> = filter.event_types.iter().map(|event| text(event)).collect();
-        conditions.push(format!("{} IN ({})", redshift_path(&filter.source), list.join(", ")));
+        conditions.push(format!(
+            "{} IN ({})",
+            redshift_path(&filter.source),
+            list.join(", ")
+        ));
     }
     for field in plan.fields.iter().filter(|field| !field.nullable) {
         conditions.push(format!("{} IS NOT NULL", redshift_path(&field.source)));
@@ -190,7 +205,10 @@ fn redshift(plan: &ConversionPlan, conversion: Conversion, source: &FieldSource)
     match conversion {
         Conversion::EpochSeconds => match &plan.timestamp_format {
             TimestampFormat::Epoch(unit) => {
-                format!("FLOOR({value} / {})::bigint", 10_u64.pow(unit.decimal_places() as u32))
+                format!(
+                    "FLOOR({value} / {})::bigint",
+                    10_u64.pow(unit.decimal_places() as u32)
+                )
             }
             _ => format!("EXTRACT(epoch FROM {value})::bigint"),
         },

@@ -36,7 +36,14 @@ pub(crate) fn run(arguments: &ConvertArguments) -> Result<(), Failure> {
     };
     let rejects = rejects.join("rejects.jsonl");
     check_apart(&arguments.source, &[target.path(), &rejects])?;
-    convert(&arguments.source, &files, &plan, &target, &rejects, &arguments.conversion)
+    convert(
+        &arguments.source,
+        &files,
+        &plan,
+        &target,
+        &rejects,
+        &arguments.conversion,
+    )
 }
 
 impl Target {
@@ -83,7 +90,9 @@ pub(crate) fn convert(
 
     let counts = &finished.conversion.counts;
     let (rejected, read) = (counts.rejected(), counts.records_read);
-    let too_many = arguments.max_rejects.is_some_and(|most| most.is_exceeded(rejected, read));
+    let too_many = arguments
+        .max_rejects
+        .is_some_and(|most| most.is_exceeded(rejected, read));
     let all_failed = finished.conversion.failures.len() == files.files.len();
     let conversion = if too_many || all_failed {
         finished.publish_rejects_only()?
@@ -108,7 +117,10 @@ pub(crate) fn convert(
         eprintln!("error: {fault}");
     }
     if conversion.failures.len() > MOST_FAILURES {
-        eprintln!("error: and {} more files", conversion.failures.len() - MOST_FAILURES);
+        eprintln!(
+            "error: and {} more files",
+            conversion.failures.len() - MOST_FAILURES
+        );
     }
     if too_many {
         return Err(Failure::Failed(anyhow::anyhow!(
@@ -117,7 +129,11 @@ pub(crate) fn convert(
             rejects.display()
         )));
     }
-    if conversion.failures.is_empty() { Ok(()) } else { Err(Failure::Reported) }
+    if conversion.failures.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::Reported)
+    }
 }
 
 struct Summary<'a> {
@@ -188,7 +204,10 @@ impl Summary<'_> {
         }
         let failed = self.conversion.failures.len();
         if failed > 0 {
-            writeln!(out, "{failed:>12} files failed; nothing of them was written")?;
+            writeln!(
+                out,
+                "{failed:>12} files failed; nothing of them was written"
+            )?;
         }
         Ok(out)
     }
@@ -197,7 +216,11 @@ impl Summary<'_> {
 /// The CSV: the destination itself, or in it if it is a folder.
 fn csv_path(destination: &Path, plan: &ConversionPlan) -> PathBuf {
     let is_folder = destination.is_dir() || destination.to_string_lossy().ends_with('/');
-    if is_folder { destination.join(csv_name(plan)) } else { destination.to_owned() }
+    if is_folder {
+        destination.join(csv_name(plan))
+    } else {
+        destination.to_owned()
+    }
 }
 
 /// The name of a dataset's CSV: `interactions.csv`.
@@ -217,8 +240,12 @@ pub(crate) fn check_apart(source: &Path, outputs: &[&Path]) -> anyhow::Result<()
     for output in outputs {
         // What is not there yet has the place of the nearest folder that is.
         let output = std::path::absolute(output)?;
-        let existing = output.ancestors().find_map(|path| Some((path, path.canonicalize().ok()?)));
-        let Some((existing, canonical)) = existing else { continue };
+        let existing = output
+            .ancestors()
+            .find_map(|path| Some((path, path.canonicalize().ok()?)));
+        let Some((existing, canonical)) = existing else {
+            continue;
+        };
         let rest = output.strip_prefix(existing).unwrap_or(Path::new(""));
         if canonical.join(rest).starts_with(&source) {
             anyhow::bail!(

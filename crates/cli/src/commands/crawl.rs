@@ -25,7 +25,10 @@ pub(crate) fn run(arguments: &CrawlArguments) -> Result<(), Failure> {
             eprintln!("warning: {file} {why}");
         }
     } else {
-        print!("{}", report(&arguments.source, &parameters, &files, &crawl)?);
+        print!(
+            "{}",
+            report(&arguments.source, &parameters, &files, &crawl)?
+        );
     }
     Ok(())
 }
@@ -55,28 +58,53 @@ fn report(
     )?;
     writeln!(out, "sample      {}", crawl.sample_in_words(files))?;
     if crawl.profile.faults() > 0 {
-        writeln!(out, "            {} records could not be read", crawl.profile.faults())?;
+        writeln!(
+            out,
+            "            {} records could not be read",
+            crawl.profile.faults()
+        )?;
     }
     if let Some(delimiter) = table.parameter("delimiter") {
         let header = table.parameter("skip.header.line.count").is_some();
-        let header = if header { "the first row names the columns" } else { "no header" };
+        let header = if header {
+            "the first row names the columns"
+        } else {
+            "no header"
+        };
         writeln!(out, "delimiter   {delimiter:?}, {header}")?;
     }
     if !table.partition_keys.is_empty() {
-        let keys: Vec<&str> = table.partition_keys.iter().map(|key| key.name.as_str()).collect();
+        let keys: Vec<&str> = table
+            .partition_keys
+            .iter()
+            .map(|key| key.name.as_str())
+            .collect();
         writeln!(out, "partitions  {}", keys.join(", "))?;
     }
     writeln!(out, "columns")?;
     let columns = &table.storage_descriptor.columns;
-    let width = columns.iter().map(|column| column.name.chars().count()).max().unwrap_or(0);
+    let width = columns
+        .iter()
+        .map(|column| column.name.chars().count())
+        .max()
+        .unwrap_or(0);
     for column in columns {
-        writeln!(out, "  {:width$}  {}", table.original_name(&column.name), column.type_name)?;
+        writeln!(
+            out,
+            "  {:width$}  {}",
+            table.original_name(&column.name),
+            column.type_name
+        )?;
     }
     let conflicts = crawl.profile.conflicts();
     if !conflicts.is_empty() {
         writeln!(out, "conflicts")?;
         for conflict in conflicts {
-            writeln!(out, "  `{}`: {}; taken as {}", conflict.path, conflict.found, conflict.resolved)?;
+            writeln!(
+                out,
+                "  `{}`: {}; taken as {}",
+                conflict.path, conflict.found, conflict.resolved
+            )?;
         }
     }
     if !crawl.strangers.is_empty() {
@@ -88,7 +116,11 @@ fn report(
             writeln!(out, "  and {} more", crawl.strangers.len() - MOST_STRANGERS)?;
         }
     }
-    let proposals = propose(parameters.dataset, parameters.domain, &crawl.profile.columns());
+    let proposals = propose(
+        parameters.dataset,
+        parameters.domain,
+        &crawl.profile.columns(),
+    );
     write_proposals(&mut out, source, parameters, &proposals)?;
     Ok(out)
 }
@@ -101,7 +133,11 @@ fn write_proposals(
 ) -> std::fmt::Result {
     writeln!(out, "mapping proposed for {}", parameters.dataset)?;
     for proposal in proposals {
-        writeln!(out, "  `{}` -> {}: {}", proposal.path, proposal.field, proposal.reason)?;
+        writeln!(
+            out,
+            "  `{}` -> {}: {}",
+            proposal.path, proposal.field, proposal.reason
+        )?;
     }
     let rules = parameters.dataset.fields(parameters.domain);
     for rule in rules.iter().filter(|rule| rule.required) {
@@ -120,11 +156,17 @@ fn write_proposals(
         parameters.dataset.name().to_lowercase()
     )?;
     if parameters.dataset != Parameters::default().dataset {
-        write!(out, " \\\n    PersonalizeDatasetName={}", parameters.dataset)?;
+        write!(
+            out,
+            " \\\n    PersonalizeDatasetName={}",
+            parameters.dataset
+        )?;
     }
     for proposal in proposals {
         let pair = format!("{}={}", proposal.parameter, proposal.path);
-        let plain = pair.chars().all(|c| c.is_ascii_alphanumeric() || "=._".contains(c));
+        let plain = pair
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "=._".contains(c));
         let quote = if plain { "" } else { "'" };
         write!(out, " \\\n    {quote}{pair}{quote}")?;
     }

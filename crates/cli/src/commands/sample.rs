@@ -11,6 +11,10 @@ pub(crate) fn run(arguments: &SampleArguments) -> Result<(), Failure> {
         arguments.records,
         arguments.seed,
     )?;
-    println!("{} records in {files} files in {}", arguments.records, arguments.directory.display());
+    println!(
+        "{} records in {files} files in {}",
+        arguments.records,
+        arguments.directory.display()
+    );
     Ok(())
 }

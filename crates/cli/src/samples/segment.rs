@@ -26,10 +26,12 @@ const EVENTS: [&str; 10] = [
     "Email Opened",
     "Signup Success",
 ];
-const ADJECTIVES: [&str; 8] =
-    ["classic", "retro", "suede", "striped", "navy", "olive", "leather", "casual"];
-const NOUNS: [&str; 8] =
-    ["backpack", "sneaker", "jacket", "shirt", "hoodie", "boot", "coat", "socks"];
+const ADJECTIVES: [&str; 8] = [
+    "classic", "retro", "suede", "striped", "navy", "olive", "leather", "casual",
+];
+const NOUNS: [&str; 8] = [
+    "backpack", "sneaker", "jacket", "shirt", "hoodie", "boot", "coat", "socks",
+];
 /// Identifiers that careless converters break on.
 const ODD_SKUS: [&str; 6] = [
     "mug, large (2-pack)",
@@ -56,7 +58,9 @@ pub(crate) fn write(folder: &Path, records: u64, seed: u64) -> anyhow::Result<us
         let name = format!("segment-logs/{source}/{day}/{}.{files}.gz", random.hex(16));
         let mut file = PendingFile::create(&folder.join(name))?;
         // Without a time in its header the same content gives the same bytes.
-        let mut gzip = GzBuilder::new().mtime(0).write(&mut file, Compression::default());
+        let mut gzip = GzBuilder::new()
+            .mtime(0)
+            .write(&mut file, Compression::default());
         for _ in 0..left.min(RECORDS_OF_A_FILE) {
             serde_json::to_writer(&mut gzip, &message(&mut random, milliseconds))?;
             gzip.write_all(b"\n")?;
@@ -91,7 +95,9 @@ fn message(random: &mut Random, milliseconds: u64) -> Value {
         "version": 2,
         "writeKey": "hKx2vQ9LmT4sR7bN",
     });
-    let Some(fields) = message.as_object_mut() else { return message };
+    let Some(fields) = message.as_object_mut() else {
+        return message;
+    };
     match random.below(100) {
         0..3 => {}
         3..5 => drop(fields.insert("userId".into(), Value::Null)),
@@ -147,7 +153,10 @@ fn properties(random: &mut Random, event: &str) -> Value {
     } else if event.starts_with("Product") && !random.per_mille(20) {
         properties.extend(product(random).as_object().cloned().unwrap_or_default());
     }
-    properties.insert("operating_system".into(), random.choice(&["Web", "iOS", "Android"]).into());
+    properties.insert(
+        "operating_system".into(),
+        random.choice(&["Web", "iOS", "Android"]).into(),
+    );
     properties.into()
 }
 
@@ -156,7 +165,11 @@ fn product(random: &mut Random) -> Value {
         random.choice(&ODD_SKUS).to_owned()
     } else {
         let number = random.popular(400);
-        format!("{}-{}-{number:03}", random.choice(&ADJECTIVES), random.choice(&NOUNS))
+        format!(
+            "{}-{}-{number:03}",
+            random.choice(&ADJECTIVES),
+            random.choice(&NOUNS)
+        )
     };
     json!({
         "sku": sku,

@@ -89,7 +89,9 @@ impl Scratch {
             if matches!(value, Value::Array(_) | Value::Object(_)) {
                 return Err(CellFault::NestedInArray);
             }
-            let Some(text) = scalar(&mut self.decoded, value)? else { continue };
+            let Some(text) = scalar(&mut self.decoded, value)? else {
+                continue;
+            };
             // Personalize knows no escape for the separator.
             let text = one_line(text).replace('|', " ");
             if is_blank(&text) {
@@ -110,7 +112,13 @@ impl Scratch {
         conversion: Conversion,
     ) -> Result<bool, CellFault> {
         let text = match value {
-            Value::Bool(value) => if value { "1" } else { "0" },
+            Value::Bool(value) => {
+                if value {
+                    "1"
+                } else {
+                    "0"
+                }
+            }
             Value::Number(text) => text,
             Value::Text(text) => decoded(&mut self.decoded, text)?.trim(),
             Value::Missing | Value::Array(_) | Value::Object(_) => "",
@@ -179,10 +187,10 @@ fn write_text(out: &mut Vec<u8>, text: &str, conversion: Conversion) -> Result<b
     if is_blank(&line) {
         return Ok(false);
     }
-    if let Some(most) = conversion.max_characters() {
-        if is_longer(&line, most) {
-            return Err(CellFault::TooLong { most });
-        }
+    if let Some(most) = conversion.max_characters()
+        && is_longer(&line, most)
+    {
+        return Err(CellFault::TooLong { most });
     }
     write_cell(out, &line, conversion.is_textual());
     Ok(true)
@@ -225,29 +233,59 @@ mod tests {
             ],
         );
         let long = format!("\"{}\"", "é".repeat(257));
-        assert_eq!(cell(&long, Conversion::Identifier), Err(CellFault::TooLong { most: 256 }));
+        assert_eq!(
+            cell(&long, Conversion::Identifier),
+            Err(CellFault::TooLong { most: 256 })
+        );
         assert!(cell(&format!("\"{}\"", "é".repeat(256)), Conversion::Identifier).is_ok());
         assert_eq!(cell("{}", Conversion::Identifier), Err(CellFault::IsObject));
         assert_eq!(cell("[1]", Conversion::Identifier), Err(CellFault::IsArray));
-        assert_eq!(cell(r#""\ud800""#, Conversion::Identifier), Err(CellFault::LoneSurrogate));
+        assert_eq!(
+            cell(r#""\ud800""#, Conversion::Identifier),
+            Err(CellFault::LoneSurrogate)
+        );
     }
 
     #[test]
     fn numbers_are_plain_and_within_range() {
         check(
             Conversion::Float,
-            &[("35", "35"), (r#"" 19.90 ""#, "19.9"), (r#""""#, ""), ("true", "1"), ("1e3", "1000")],
+            &[
+                ("35", "35"),
+                (r#"" 19.90 ""#, "19.9"),
+                (r#""""#, ""),
+                ("true", "1"),
+                ("1e3", "1000"),
+            ],
         );
-        assert_eq!(cell(r#""free""#, Conversion::Float), Err(CellFault::NotANumber));
-        assert_eq!(cell(r#""NaN""#, Conversion::Float), Err(CellFault::NotANumber));
+        assert_eq!(
+            cell(r#""free""#, Conversion::Float),
+            Err(CellFault::NotANumber)
+        );
+        assert_eq!(
+            cell(r#""NaN""#, Conversion::Float),
+            Err(CellFault::NotANumber)
+        );
         assert_eq!(cell("4e38", Conversion::Float), Err(CellFault::OutOfRange));
         assert!(cell("3.4e38", Conversion::Float).is_ok());
         assert!(cell("4e38", Conversion::Double).is_ok());
-        assert_eq!(cell("2e308", Conversion::Double), Err(CellFault::OutOfRange));
-        check(Conversion::Long, &[("35.0", "35"), (r#""-7""#, "-7"), ("false", "0")]);
+        assert_eq!(
+            cell("2e308", Conversion::Double),
+            Err(CellFault::OutOfRange)
+        );
+        check(
+            Conversion::Long,
+            &[("35.0", "35"), (r#""-7""#, "-7"), ("false", "0")],
+        );
         assert_eq!(cell("35.5", Conversion::Long), Err(CellFault::NotWhole));
-        assert_eq!(cell("2147483648", Conversion::Int), Err(CellFault::OutOfRange));
-        assert_eq!(cell("9223372036854775808", Conversion::Long), Err(CellFault::OutOfRange));
+        assert_eq!(
+            cell("2147483648", Conversion::Int),
+            Err(CellFault::OutOfRange)
+        );
+        assert_eq!(
+            cell("9223372036854775808", Conversion::Long),
+            Err(CellFault::OutOfRange)
+        );
     }
 
     #[test]
@@ -263,7 +301,10 @@ mod tests {
                 ("true", "True"),
             ],
         );
-        assert_eq!(cell("[[1]]", Conversion::Categorical), Err(CellFault::NestedInArray));
+        assert_eq!(
+            cell("[[1]]", Conversion::Categorical),
+            Err(CellFault::NestedInArray)
+        );
         assert_eq!(cell(r#"["a"]"#, Conversion::Text), Err(CellFault::IsArray));
     }
 
@@ -271,16 +312,29 @@ mod tests {
     fn booleans_are_words_that_can_be_trained_on() {
         check(
             Conversion::Boolean,
-            &[("true", "True"), (r#""FALSE""#, "False"), ("1", "True"), (r#""0""#, "False"), ("null", "")],
+            &[
+                ("true", "True"),
+                (r#""FALSE""#, "False"),
+                ("1", "True"),
+                (r#""0""#, "False"),
+                ("null", ""),
+            ],
         );
-        assert_eq!(cell(r#""yes""#, Conversion::Boolean), Err(CellFault::NotABoolean));
+        assert_eq!(
+            cell(r#""yes""#, Conversion::Boolean),
+            Err(CellFault::NotABoolean)
+        );
     }
 
     #[test]
     fn textual_cells_are_always_quoted_unless_empty() {
         check(
             Conversion::Textual,
-            &[(r#""plain""#, "\"plain\""), (r#""two\nlines""#, "\"two lines\""), (r#""  ""#, "")],
+            &[
+                (r#""plain""#, "\"plain\""),
+                (r#""two\nlines""#, "\"two lines\""),
+                (r#""  ""#, ""),
+            ],
         );
     }
 }

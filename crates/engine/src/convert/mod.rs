@@ -11,7 +11,6 @@ use crate::fault::{CellFault, RecordFault};
 use crate::projection::Projection;
 use crate::value::{Escapes, Record, Slot, Text, Value};
 
-
 pub(crate) use cell::Scratch;
 pub(crate) use number::Decimal;
 pub(crate) use timestamp::epoch_seconds;
@@ -88,16 +87,20 @@ impl Mapping {
     ) -> Outcome {
         let before = out.len();
         let mut rows = 0;
-        let elements = if self.explodes { record.elements().max(1) } else { 1 };
+        let elements = if self.explodes {
+            record.elements().max(1)
+        } else {
+            1
+        };
         for element in 0..elements {
             let value = |slot| match slot {
                 Slot::Partition(at) => partition_value(partition_values, at),
                 slot => record.value(slot, element),
             };
-            if let Some(filter) = &self.filter {
-                if !filter.keeps(value(filter.slot), scratch) {
-                    continue;
-                }
+            if let Some(filter) = &self.filter
+                && !filter.keeps(value(filter.slot), scratch)
+            {
+                continue;
             }
             if let Err(fault) = self.write_row(value, scratch, out) {
                 out.truncate(before);
@@ -105,7 +108,11 @@ impl Mapping {
             }
             rows += 1;
         }
-        if rows > 0 { Outcome::Written { rows } } else { Outcome::Filtered }
+        if rows > 0 {
+            Outcome::Written { rows }
+        } else {
+            Outcome::Filtered
+        }
     }
 
     fn write_row<'a>(
@@ -119,7 +126,8 @@ impl Mapping {
                 out.push(b',');
             }
             let value = value(mapping.slot);
-            let written = scratch.write_cell(out, value, mapping.conversion, &self.timestamp_format);
+            let written =
+                scratch.write_cell(out, value, mapping.conversion, &self.timestamp_format);
             let written = match written {
                 Ok(false) if !mapping.nullable => Err(CellFault::Missing),
                 other => other,
@@ -144,4 +152,3 @@ fn partition_value(values: &[Option<String>], at: usize) -> Value<'_> {
         _ => Value::Missing,
     }
 }
-

@@ -17,9 +17,7 @@ pub(crate) fn epoch_seconds(text: &str, format: &TimestampFormat) -> Result<i64,
                 .and_then(|number| number.floor_shifted(unit.decimal_places()))
                 .ok_or(CellFault::OutOfRange),
         },
-        TimestampFormat::Pattern(pattern) => {
-            by_pattern(text, pattern).ok_or(CellFault::NotATime)
-        }
+        TimestampFormat::Pattern(pattern) => by_pattern(text, pattern).ok_or(CellFault::NotATime),
     }
 }
 
@@ -45,7 +43,9 @@ fn auto(text: &str) -> Result<i64, CellFault> {
         15..=17 => 6,
         _ => 9,
     };
-    number.floor_shifted(decimal_places).ok_or(CellFault::OutOfRange)
+    number
+        .floor_shifted(decimal_places)
+        .ok_or(CellFault::OutOfRange)
 }
 
 /// Whether the digits are a date of this or the last century, as in 20240131 or 20240131235959:
@@ -57,7 +57,9 @@ fn is_compact_date(text: &str) -> bool {
     let part = |from: usize, to: usize| text.get(from..to).and_then(|part| part.parse().ok());
     let up_to = |from, most| part(from, from + 2).is_none_or(|value: i64| value <= most);
     let date = (part(0, 4), part(4, 6), part(6, 8));
-    let (Some(year), Some(month), Some(day)) = date else { return false };
+    let (Some(year), Some(month), Some(day)) = date else {
+        return false;
+    };
     (1900..2100).contains(&year)
         && days_since_epoch(year, month, day).is_some()
         && up_to(8, 23)
@@ -91,14 +93,22 @@ fn iso_8601(text: &[u8]) -> Option<i64> {
     if cursor.take(b':') || (!extended && cursor.rest.first().is_some_and(u8::is_ascii_digit)) {
         second = cursor.digits(2)?;
         if cursor.take(b'.') || cursor.take(b',') {
-            let fraction = cursor.rest.iter().take_while(|c| c.is_ascii_digit()).count();
+            let fraction = cursor
+                .rest
+                .iter()
+                .take_while(|c| c.is_ascii_digit())
+                .count();
             if fraction == 0 {
                 return None;
             }
             cursor.rest = &cursor.rest[fraction..];
         }
     }
-    let offset = if cursor.rest.is_empty() { 0 } else { cursor.zone()? };
+    let offset = if cursor.rest.is_empty() {
+        0
+    } else {
+        cursor.zone()?
+    };
     Some(days * 86_400 + time_of_day(hour, minute, second)? - offset)
 }
 
@@ -120,7 +130,11 @@ fn days_since_epoch(year: i64, month: i64, day: i64) -> Option<i64> {
         return None;
     }
     // Counted in years from March, so that the leap day comes last.
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let (year, month) = if month > 2 {
+        (year, month - 3)
+    } else {
+        (year - 1, month + 9)
+    };
     let era_days = year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
     Some(era_days + (153 * month + 2) / 5 + day - 1 - 719_468)
 }
@@ -184,8 +198,18 @@ impl Cursor<'_> {
 
     fn month_name(&mut self, full: bool) -> Option<i64> {
         const MONTHS: [&str; 12] = [
-            "January", "February", "March", "April", "May", "June", "July", "August", "September",
-            "October", "November", "December",
+            "January",
+            "February",
+            "March",
+            "April",
+            "May",
+            "June",
+            "July",
+            "August",
+            "September",
+            "October",
+            "November",
+            "December",
         ];
         for (number, name) in (1..).zip(MONTHS) {
             let name = if full { name } else { &name[..3] };
@@ -200,7 +224,9 @@ impl Cursor<'_> {
 }
 
 fn by_pattern(text: &str, pattern: &DatePattern) -> Option<i64> {
-    let mut cursor = Cursor { rest: text.as_bytes() };
+    let mut cursor = Cursor {
+        rest: text.as_bytes(),
+    };
     let (mut year, mut month, mut day) = (0, 0, 0);
     let (mut hour, mut minute, mut second, mut offset) = (0, 0, 0, 0);
     let mut afternoon = None;
@@ -229,7 +255,11 @@ fn by_pattern(text: &str, pattern: &DatePattern) -> Option<i64> {
                 cursor.digits(*count)?;
             }
             PatternItem::Offset => {
-                offset = if cursor.take(b'Z') { 0 } else { cursor.offset()? };
+                offset = if cursor.take(b'Z') {
+                    0
+                } else {
+                    cursor.offset()?
+                };
             }
             PatternItem::Literal(literal) => {
                 cursor.rest = cursor.rest.strip_prefix(literal.as_bytes())?;
@@ -294,9 +324,19 @@ mod tests {
     #[test]
     fn what_is_no_time_is_refused() {
         for text in [
-            "", "yesterday", "12:30", "2019-02-29", "2019-13-01", "2019-01-10T24:00:00Z",
-            "2019-01-10T22:34:60Z", "2019-1-1", "2019-01-10T", "2019-01-10T22:34:04.Z",
-            "2019-01-10T22:34:04+19:00", "2019-01-10T22:34:04 Europe/Berlin", "2019-01-10x",
+            "",
+            "yesterday",
+            "12:30",
+            "2019-02-29",
+            "2019-13-01",
+            "2019-01-10T24:00:00Z",
+            "2019-01-10T22:34:60Z",
+            "2019-1-1",
+            "2019-01-10T",
+            "2019-01-10T22:34:04.Z",
+            "2019-01-10T22:34:04+19:00",
+            "2019-01-10T22:34:04 Europe/Berlin",
+            "2019-01-10x",
             "NaN",
         ] {
             assert_eq!(read(text, "auto"), Err(CellFault::NotATime), "{text}");
@@ -320,9 +360,18 @@ mod tests {
         assert_eq!(read("2019-01-10", "seconds"), Err(CellFault::NotATime));
         assert_eq!(read("10/01/2019 22:34:04", "dd/MM/yyyy HH:mm:ss"), Ok(T));
         assert_eq!(read("1/10/19 10:34 PM", "M/d/yy h:mm a"), Ok(T - 4));
-        assert_eq!(read("Jan 10, 2019 22:34:04 +0000", "MMM d, yyyy HH:mm:ss Z"), Ok(T));
-        assert_eq!(read("2019-01-10T22:34:04.123Z", "yyyy-MM-dd'T'HH:mm:ss.SSS'Z'"), Ok(T));
-        assert_eq!(read("2019-01-10T22:34:04", "yyyy-MM-dd HH:mm:ss"), Err(CellFault::NotATime));
+        assert_eq!(
+            read("Jan 10, 2019 22:34:04 +0000", "MMM d, yyyy HH:mm:ss Z"),
+            Ok(T)
+        );
+        assert_eq!(
+            read("2019-01-10T22:34:04.123Z", "yyyy-MM-dd'T'HH:mm:ss.SSS'Z'"),
+            Ok(T)
+        );
+        assert_eq!(
+            read("2019-01-10T22:34:04", "yyyy-MM-dd HH:mm:ss"),
+            Err(CellFault::NotATime)
+        );
     }
 
     proptest! {

@@ -26,7 +26,7 @@ pub(crate) fn recognise(head: &[u8], whole: bool) -> Option<Dialect> {
         let columns = rows.first()?.len();
         let alike = rows.iter().filter(|row| row.len() == columns).count();
         let share = alike as f64 / rows.len() as f64;
-        (columns > 1 && share >= 0.7).then_some((share, columns, *delimiter, rows))
+        (columns > 1 && share > 0.5).then_some((share, columns, *delimiter, rows))
     });
     let best = candidates.max_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     let (_, count, delimiter, rows) = best?;
@@ -35,7 +35,11 @@ pub(crate) fn recognise(head: &[u8], whole: bool) -> Option<Dialect> {
         Some(name) if header && !name.is_empty() => name.to_owned(),
         _ => format!("col{at}"),
     });
-    Some(Dialect { delimiter, header, columns: columns.collect() })
+    Some(Dialect {
+        delimiter,
+        header,
+        columns: columns.collect(),
+    })
 }
 
 fn rows(head: &[u8], delimiter: u8, whole: bool) -> Vec<Vec<String>> {
@@ -63,9 +67,13 @@ fn rows(head: &[u8], delimiter: u8, whole: bool) -> Vec<Vec<String>> {
 /// below holds nothing but numbers, times or truth values, or a cell is written as names are in
 /// code (`user_id`, `userId`) and does not occur below.
 fn has_header(rows: &[Vec<String>]) -> bool {
-    let Some((first, rest)) = rows.split_first() else { return false };
-    let lower: std::collections::BTreeSet<String> =
-        first.iter().map(|name| name.trim().to_lowercase()).collect();
+    let Some((first, rest)) = rows.split_first() else {
+        return false;
+    };
+    let lower: std::collections::BTreeSet<String> = first
+        .iter()
+        .map(|name| name.trim().to_lowercase())
+        .collect();
     if lower.len() != first.len() || first.iter().any(|name| !is_word(name) || is_typed(name)) {
         return false;
     }
@@ -73,7 +81,9 @@ fn has_header(rows: &[Vec<String>]) -> bool {
         return first.iter().any(|name| is_code_name(name));
     }
     let column = |at: usize| {
-        rest.iter().filter_map(move |row| row.get(at)).filter(|cell| !cell.trim().is_empty())
+        rest.iter()
+            .filter_map(move |row| row.get(at))
+            .filter(|cell| !cell.trim().is_empty())
     };
     (0..first.len()).any(|at| {
         let typed = column(at).count() > 0 && column(at).all(|cell| is_typed(cell));
@@ -102,9 +112,13 @@ fn is_typed(cell: &str) -> bool {
 
 fn is_code_name(name: &str) -> bool {
     let name = name.trim();
-    let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'));
+    let plain = name
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'));
     let bytes = name.as_bytes();
-    let camel = bytes.windows(2).any(|w| w[0].is_ascii_lowercase() && w[1].is_ascii_uppercase());
+    let camel = bytes
+        .windows(2)
+        .any(|w| w[0].is_ascii_lowercase() && w[1].is_ascii_uppercase());
     let is_id = name.len() >= 2 && bytes[name.len() - 2..].eq_ignore_ascii_case(b"id");
     plain && (name.contains('_') || camel || is_id)
 }
@@ -115,13 +129,18 @@ mod tests {
 
     fn found(text: &str) -> Option<(char, bool, String)> {
         let dialect = recognise(text.as_bytes(), true)?;
-        Some((dialect.delimiter as char, dialect.header, dialect.columns.join(" ")))
+        Some((
+            dialect.delimiter as char,
+            dialect.header,
+            dialect.columns.join(" "),
+        ))
     }
 
     #[test]
     fn every_delimiter_is_recognised() {
         for delimiter in [',', '\t', '|', ';', '\u{1}'] {
-            let text = format!("user_id{delimiter}ts\nu1{delimiter}5\n\"u{delimiter}2\"{delimiter}6\n");
+            let text =
+                format!("user_id{delimiter}ts\nu1{delimiter}5\n\"u{delimiter}2\"{delimiter}6\n");
             assert_eq!(found(&text), Some((delimiter, true, "user_id ts".into())));
         }
         assert_eq!(found("just some words\nin lines\n"), None);
@@ -129,10 +148,22 @@ mod tests {
 
     #[test]
     fn a_header_is_told_from_rows() {
-        assert_eq!(found("u1,2019-01-01\nu2,2019-01-02\n"), Some((',', false, "col0 col1".into())));
-        assert_eq!(found("name,when\nu1,2019-01-01\n"), Some((',', true, "name when".into())));
-        assert_eq!(found("alice,view\nbob,click\n"), Some((',', false, "col0 col1".into())));
-        assert_eq!(found("userId,genre\nbob,Drama\n"), Some((',', true, "userId genre".into())));
+        assert_eq!(
+            found("u1,2019-01-01\nu2,2019-01-02\n"),
+            Some((',', false, "col0 col1".into()))
+        );
+        assert_eq!(
+            found("name,when\nu1,2019-01-01\n"),
+            Some((',', true, "name when".into()))
+        );
+        assert_eq!(
+            found("alice,view\nbob,click\n"),
+            Some((',', false, "col0 col1".into()))
+        );
+        assert_eq!(
+            found("userId,genre\nbob,Drama\n"),
+            Some((',', true, "userId genre".into()))
+        );
         assert_eq!(found("a,a\n1,2\n"), Some((',', false, "col0 col1".into())));
     }
 }

@@ -156,9 +156,8 @@ impl Profile {
                     match std::str::from_utf8(&window.bytes()[range]) {
                         Ok(text) if rows.cells() == dialect.columns.len() => {
                             let cells = rows.row(text).texts();
-                            self.root.observe_row(
-                                dialect.columns.iter().map(String::as_str).zip(cells),
-                            );
+                            self.root
+                                .observe_row(dialect.columns.iter().map(String::as_str).zip(cells));
                             self.records += 1;
                         }
                         _ => self.faults += 1,
@@ -230,7 +229,11 @@ impl Profile {
             Format::Json => {
                 let mut names: Vec<&str> = self.root.members().map(|(name, _)| name).collect();
                 names.sort_unstable();
-                ("org.openx.data.jsonserde.JsonSerDe", "paths", names.join(","))
+                (
+                    "org.openx.data.jsonserde.JsonSerDe",
+                    "paths",
+                    names.join(","),
+                )
             }
             Format::Csv(dialect) => {
                 let delimiter = char::from(dialect.delimiter).to_string();
@@ -239,14 +242,21 @@ impl Profile {
                 if dialect.header {
                     parameters.insert("skip.header.line.count".into(), "1".into());
                 }
-                ("org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe", "field.delim", delimiter)
+                (
+                    "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe",
+                    "field.delim",
+                    delimiter,
+                )
             }
         };
         let columns = self.root.members().map(|(name, shape)| {
             Column::new(name.to_lowercase(), &shape.column_type(self.is_csv()))
         });
-        let columns = columns
-            .filter(|column| !partition_keys.iter().any(|key| key.eq_ignore_ascii_case(&column.name)));
+        let columns = columns.filter(|column| {
+            !partition_keys
+                .iter()
+                .any(|key| key.eq_ignore_ascii_case(&column.name))
+        });
         Some(Table {
             name: name.to_owned(),
             database_name: String::new(),
@@ -294,8 +304,13 @@ impl Format {
 }
 
 fn recognise(head: &[u8], whole: bool) -> Option<Format> {
-    let first = head.iter().find(|c| !c.is_ascii_whitespace() && **c != 0x1e)?;
-    let line_with_object = || head.split(|c| *c == b'\n').any(|line| line.starts_with(b"{\""));
+    let first = head
+        .iter()
+        .find(|c| !c.is_ascii_whitespace() && **c != 0x1e)?;
+    let line_with_object = || {
+        head.split(|c| *c == b'\n')
+            .any(|line| line.starts_with(b"{\""))
+    };
     if matches!(first, b'{' | b'[') || line_with_object() {
         return Some(Format::Json);
     }
@@ -318,9 +333,17 @@ mod tests {
     #[test]
     fn a_table_of_json_is_in_the_shape_that_get_table_prints() {
         let profile = profile(&[r#"{"userId": 1, "p": {"sku": "a"}}{"userId": 2}"#]);
-        let table = profile.table("logs", "s3://b/logs/", &["year".into()]).unwrap();
+        let table = profile
+            .table("logs", "s3://b/logs/", &["year".into()])
+            .unwrap();
         let columns = &table.storage_descriptor.columns;
-        assert_eq!(columns[0], Column { name: "userid".into(), type_name: "int".into() });
+        assert_eq!(
+            columns[0],
+            Column {
+                name: "userid".into(),
+                type_name: "int".into()
+            }
+        );
         assert_eq!(columns[1].type_name, "struct<sku:string>");
         assert_eq!(table.original_name("userid"), "userId");
         assert_eq!(table.partition_keys[0].name, "year");
@@ -331,8 +354,12 @@ mod tests {
     fn csv_columns_are_typed_and_codes_stay_text() {
         let profile = profile(&["user_id,zip,ok,price\n1,01234,true,1.5\n2,99999,false,2\n"]);
         let table = profile.table("t", "", &[]).unwrap();
-        let types: Vec<_> =
-            table.storage_descriptor.columns.iter().map(|c| c.type_name.as_str()).collect();
+        let types: Vec<_> = table
+            .storage_descriptor
+            .columns
+            .iter()
+            .map(|c| c.type_name.as_str())
+            .collect();
         assert_eq!(types, ["bigint", "string", "boolean", "double"]);
         assert_eq!(table.parameter("skip.header.line.count"), Some("1"));
     }
@@ -345,6 +372,9 @@ mod tests {
         assert_eq!(kind(b"PAR1...."), FileKind::Unknown("Parquet"));
         assert_eq!(kind(b"{\"a\":1}"), FileKind::Sampled { whole: true });
         assert_eq!(kind(b"user_id,x\n1,2\n"), FileKind::Different("csv"));
-        assert_eq!(kind(b"hello"), FileKind::Unknown("neither JSON nor delimited text"));
+        assert_eq!(
+            kind(b"hello"),
+            FileKind::Unknown("neither JSON nor delimited text")
+        );
     }
 }

@@ -103,7 +103,9 @@ impl Shape {
     pub(crate) fn observe_row<'a>(&mut self, cells: impl Iterator<Item = (&'a str, String)>) {
         self.objects += 1;
         for (name, text) in cells {
-            let Some(member) = self.member(name).filter(|_| !text.is_empty()) else { continue };
+            let Some(member) = self.member(name).filter(|_| !text.is_empty()) else {
+                continue;
+            };
             match text.trim() {
                 cell if cell.eq_ignore_ascii_case("true") || cell.eq_ignore_ascii_case("false") => {
                     member.booleans += 1;
@@ -136,7 +138,9 @@ impl Shape {
 
     /// The members in the order they were met.
     pub(crate) fn members(&self) -> impl Iterator<Item = (&str, &Shape)> {
-        self.members.iter().map(|(name, shape)| (name.as_str(), shape))
+        self.members
+            .iter()
+            .map(|(name, shape)| (name.as_str(), shape))
     }
 
     /// How many values were seen that are not null.
@@ -163,7 +167,10 @@ impl Shape {
             return ColumnType::Struct(self.members().map(field).collect());
         }
         if most > 0 && self.arrays == most {
-            let element = self.element.as_ref().map(|element| element.column_type(csv));
+            let element = self
+                .element
+                .as_ref()
+                .map(|element| element.column_type(csv));
             return ColumnType::Array(Box::new(element.unwrap_or(ColumnType::String)));
         }
         let numbers = self.ints + self.longs + self.doubles;
@@ -198,7 +205,11 @@ impl Shape {
                 ColumnType::Array(_) => "array".to_owned(),
                 other => other.to_string(),
             };
-            out.push(Conflict { path: path.to_owned(), found: found.join(", "), resolved });
+            out.push(Conflict {
+                path: path.to_owned(),
+                found: found.join(", "),
+                resolved,
+            });
         }
         for (name, shape) in self.members() {
             let dot = if path.is_empty() { "" } else { "." };
@@ -267,7 +278,9 @@ mod tests {
 
     fn shape(objects: &[&str]) -> Shape {
         let mut shape = Shape::default();
-        objects.iter().for_each(|object| shape.observe_object(object));
+        objects
+            .iter()
+            .for_each(|object| shape.observe_object(object));
         shape
     }
 
@@ -297,8 +310,10 @@ mod tests {
         );
         let mut conflicts = Vec::new();
         shape.conflicts("", false, &mut conflicts);
-        let told: Vec<_> =
-            conflicts.iter().map(|c| format!("{}: {} -> {}", c.path, c.found, c.resolved)).collect();
+        let told: Vec<_> = conflicts
+            .iter()
+            .map(|c| format!("{}: {} -> {}", c.path, c.found, c.resolved))
+            .collect();
         assert_eq!(
             told,
             [
@@ -311,7 +326,11 @@ mod tests {
 
     #[test]
     fn a_rare_object_does_not_hide_what_a_column_mostly_is() {
-        let shape = shape(&[r#"{"sku": "a"}"#, r#"{"sku": "b"}"#, r#"{"sku": {"id": "c"}}"#]);
+        let shape = shape(&[
+            r#"{"sku": "a"}"#,
+            r#"{"sku": "b"}"#,
+            r#"{"sku": {"id": "c"}}"#,
+        ]);
         assert_eq!(shape.column_type(false).to_string(), "struct<sku:string>");
     }
 

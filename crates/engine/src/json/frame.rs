@@ -123,6 +123,9 @@ impl Framer {
             Err(Stop::Syntax(syntax)) => RecordFault::Json(syntax.fault),
         };
         match self.end_of_broken(bytes, at, last) {
+            Some(end) if fault == RecordFault::Unfinished && end < bytes.len() => self.finish(
+                Frame::Fault(at..end, RecordFault::Json("the object's `}` is missing")),
+            ),
             Some(end) => self.finish(Frame::Fault(at..end, fault)),
             None => Frame::More(at),
         }
@@ -202,9 +205,15 @@ impl Framer {
         if *bytes.get(at + 1)? == b'{' {
             return Some(true);
         }
-        let Some(indent) = self.indent.filter(|indent| *indent > 0) else { return Some(false) };
+        let Some(indent) = self.indent.filter(|indent| *indent > 0) else {
+            return Some(false);
+        };
         let line = &bytes[at + 1..];
-        let blanks = line.iter().take_while(|c| matches!(c, b' ' | b'\t')).take(indent + 1).count();
+        let blanks = line
+            .iter()
+            .take_while(|c| matches!(c, b' ' | b'\t'))
+            .take(indent + 1)
+            .count();
         if blanks == line.len() {
             return None;
         }
@@ -240,14 +249,16 @@ impl Framer {
                 Follows::Record => (Some(end), RecordFault::NotAnObject),
                 Follows::Nothing if last => (Some(end), RecordFault::NotAnObject),
                 Follows::Nothing => (None, RecordFault::NotAnObject),
-                Follows::Other(_) => {
-                    (self.end_of_text(bytes, at, last), RecordFault::Json("an object was expected"))
-                }
+                Follows::Other(_) => (
+                    self.end_of_text(bytes, at, last),
+                    RecordFault::Json("an object was expected"),
+                ),
             },
             Err(Stop::End) if !last => (None, RecordFault::Unfinished),
-            Err(_) => {
-                (self.end_of_text(bytes, at, last), RecordFault::Json("an object was expected"))
-            }
+            Err(_) => (
+                self.end_of_text(bytes, at, last),
+                RecordFault::Json("an object was expected"),
+            ),
         };
         match end {
             Some(end) => self.finish(Frame::Fault(at..end, fault)),
@@ -368,7 +379,10 @@ mod tests {
         ] {
             assert_eq!(frames(text), two, "{text}");
         }
-        assert_eq!(frames("{\n  \"a\": [\n    {\n    }\n  ]\n}\n{\n}\n").len(), 2);
+        assert_eq!(
+            frames("{\n  \"a\": [\n    {\n    }\n  ]\n}\n{\n}\n").len(),
+            2
+        );
         assert!(frames(" \n\t ").is_empty());
     }
 
@@ -396,7 +410,11 @@ mod tests {
             r#"2024-01-01 {"a":1}"#,
         ] {
             let expected = [good.to_owned(), format!("!{bad}"), good.to_owned()];
-            assert_eq!(frames(&format!("{good}\n{bad}\n{good}\n")), expected, "lines: {bad}");
+            assert_eq!(
+                frames(&format!("{good}\n{bad}\n{good}\n")),
+                expected,
+                "lines: {bad}"
+            );
         }
     }
 
@@ -405,14 +423,23 @@ mod tests {
         let good = r#"{"a":1}"#;
         for bad in [r#"{"a":01}"#, r#"{"a":[1,]}"#, r#"{a:1}"#, r#"{"a":1}}"#] {
             let expected = [good.to_owned(), format!("!{bad}"), good.to_owned()];
-            assert_eq!(frames(&format!("{good}{bad}{good}")), expected, "run together: {bad}");
+            assert_eq!(
+                frames(&format!("{good}{bad}{good}")),
+                expected,
+                "run together: {bad}"
+            );
             let text = format!("[{good},{bad},{good}]");
             assert_eq!(frames(&text), expected, "array: {bad}");
         }
         // The quotes no longer pair: what is lost with the broken record is in its own bytes.
         assert_eq!(
             frames(r#"{"a":1}{"a":"x{"a":2}{"a":3}{"a":4}"#),
-            [r#"{"a":1}"#, r#"!{"a":"x{"a":2}"#, r#"{"a":3}"#, r#"{"a":4}"#]
+            [
+                r#"{"a":1}"#,
+                r#"!{"a":"x{"a":2}"#,
+                r#"{"a":3}"#,
+                r#"{"a":4}"#
+            ]
         );
     }
 

@@ -5,7 +5,7 @@ use crate::value::Value;
 
 /// The values of a valid JSON array, in order.
 pub(crate) fn elements(array: &str) -> impl Iterator<Item = Value<'_>> {
-    Inside { text: array, at: 1 }.map(|text| Value::of_valid_json(text))
+    Inside { text: array, at: 1 }.map(Value::of_valid_json)
 }
 
 struct Inside<'a> {
@@ -101,7 +101,13 @@ mod tests {
 
     #[test]
     fn half_a_surrogate_pair_is_no_text() {
-        for raw in [r"\ud83d", r"\ude00", r"\ud83dx", r"\ud83d\u0041", r"\ud83d\ud83d"] {
+        for raw in [
+            r"\ud83d",
+            r"\ude00",
+            r"\ud83dx",
+            r"\ud83d\u0041",
+            r"\ud83d\ud83d",
+        ] {
             assert_eq!(unescaped(raw), None, "{raw}");
         }
     }

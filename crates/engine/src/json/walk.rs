@@ -2,8 +2,8 @@
 
 use super::read::unescape_into;
 use super::scan::{
-    self, Found, Key, byte, check_depth, literal, number, skip_value, skip_white_space,
-    string, syntax,
+    self, Found, Key, byte, check_depth, literal, number, skip_value, skip_white_space, string,
+    syntax,
 };
 use crate::projection::{NodeId, Projection};
 use crate::value::{Escapes, Record, Slot, Text, Value};
@@ -123,7 +123,14 @@ impl Walker {
         let (kind, end) = match first {
             b'"' => {
                 let (end, escaped) = string(bytes, at + 1)?;
-                (if escaped { Kind::EscapedString } else { Kind::String }, end + 1)
+                (
+                    if escaped {
+                        Kind::EscapedString
+                    } else {
+                        Kind::String
+                    },
+                    end + 1,
+                )
             }
             b'-' | b'0'..=b'9' => (Kind::Number, number(bytes, at)?),
             b't' => (Kind::True, literal(bytes, at, b"true")?),
@@ -136,7 +143,14 @@ impl Walker {
             _ => return syntax(at, "a value was expected"),
         };
         if let Some(slot) = slot {
-            self.note(slot, Span { kind, start: at, end });
+            self.note(
+                slot,
+                Span {
+                    kind,
+                    start: at,
+                    end,
+                },
+            );
         }
         // What should be an array but is one value counts as an array of it.
         if let Some(each) = each.filter(|_| !matches!(kind, Kind::Array | Kind::Missing)) {
@@ -155,7 +169,11 @@ impl Walker {
         for index in 0.. {
             let place = self.projection.node(node);
             let each = place.each;
-            let by_index = place.by_index.iter().find(|(i, _)| *i == index).map(|(_, node)| *node);
+            let by_index = place
+                .by_index
+                .iter()
+                .find(|(i, _)| *i == index)
+                .map(|(_, node)| *node);
             let mut end = None;
             if let Some(each) = each {
                 self.begin_element();
@@ -182,7 +200,8 @@ impl Walker {
         let (_, width) = self.projection.slots();
         self.element_start = self.elements.len();
         self.element_count += 1;
-        self.elements.resize(self.element_start + width, Span::default());
+        self.elements
+            .resize(self.element_start + width, Span::default());
     }
 
     fn note(&mut self, slot: Slot, span: Span) {
@@ -240,7 +259,9 @@ impl Record for JsonRecord<'_> {
             }
             Slot::Element(_) | Slot::Partition(_) => None,
         };
-        let Some(span) = span else { return Value::Missing };
+        let Some(span) = span else {
+            return Value::Missing;
+        };
         let start = span.start.wrapping_sub(self.walker.record_start);
         let text = |trim: usize| {
             let end = span.end - self.walker.record_start;
@@ -265,8 +286,10 @@ mod tests {
 
     fn walked(paths: &[&str], text: &str) -> (usize, Vec<Vec<String>>) {
         let mut projection = Projection::empty();
-        let slots: Vec<Slot> =
-            paths.iter().map(|path| projection.add(&path.parse().unwrap())).collect();
+        let slots: Vec<Slot> = paths
+            .iter()
+            .map(|path| projection.add(&path.parse().unwrap()))
+            .collect();
         let mut walker = Walker::new(projection);
         assert_eq!(walker.walk(text.as_bytes(), 0), Ok(text.len()), "{text}");
         let record = walker.record(text);
@@ -277,7 +300,12 @@ mod tests {
             Value::Number(text) | Value::Array(text) | Value::Object(text) => text.to_owned(),
             Value::Bool(value) => value.to_string(),
         };
-        let values = |row| slots.iter().map(|slot| shown(record.value(*slot, row))).collect();
+        let values = |row| {
+            slots
+                .iter()
+                .map(|slot| shown(record.value(*slot, row)))
+                .collect()
+        };
         (record.elements(), (0..rows).map(values).collect())
     }
 
@@ -286,7 +314,13 @@ mod tests {
         let text = r#"{"x":[{"userid":"no"}], "UserID": 35, "properties": {"a": null,
             "SKU": "t\u00e9\"e", "list": [1, {"deep": true}, 7.10]}}"#;
         let (_, rows) = walked(
-            &["userId", "properties.sku", "properties.list[1].deep", "properties.list[2]", "none"],
+            &[
+                "userId",
+                "properties.sku",
+                "properties.list[1].deep",
+                "properties.list[2]",
+                "none",
+            ],
             text,
         );
         assert_eq!(rows, [["35", "té\"e", "true", "7.10", "-"]]);
@@ -302,20 +336,37 @@ mod tests {
         assert_eq!(count, 4);
         assert_eq!(
             rows,
-            [["x", "a", "1", "a"], ["x", "-", "2", "a"], ["x", "-", "-", "a"], ["x", "-", "-", "a"]]
+            [
+                ["x", "a", "1", "a"],
+                ["x", "-", "2", "a"],
+                ["x", "-", "-", "a"],
+                ["x", "-", "-", "a"]
+            ]
         );
         assert_eq!(walked(&paths, r#"{"products":[],"u":"x"}"#).0, 0);
         assert_eq!(walked(&paths, r#"{"products":null}"#).0, 0);
-        assert_eq!(walked(&paths, r#"{"products":{"sku":"one"}}"#).1, [["-", "one", "-", "-"]]);
-        assert_eq!(walked(&["skus[]"], r#"{"skus":["a","b"]}"#).1, [["a"], ["b"]]);
+        assert_eq!(
+            walked(&paths, r#"{"products":{"sku":"one"}}"#).1,
+            [["-", "one", "-", "-"]]
+        );
+        assert_eq!(
+            walked(&["skus[]"], r#"{"skus":["a","b"]}"#).1,
+            [["a"], ["b"]]
+        );
     }
 
     #[test]
     fn of_a_name_given_twice_the_last_counts() {
         assert_eq!(walked(&["a"], r#"{"a":1,"A":2,"a":3}"#).1, [["3"]]);
-        assert_eq!(walked(&["p.a", "p.b"], r#"{"p":{"a":1},"p":{"b":2}}"#).1, [["-", "2"]]);
+        assert_eq!(
+            walked(&["p.a", "p.b"], r#"{"p":{"a":1},"p":{"b":2}}"#).1,
+            [["-", "2"]]
+        );
         assert_eq!(walked(&["p.a"], r#"{"p":{"a":1},"p":null}"#).1, [["-"]]);
-        assert_eq!(walked(&["p[].a"], r#"{"p":[{"a":1},{"a":2}],"p":[{"a":3}]}"#).1, [["3"]]);
+        assert_eq!(
+            walked(&["p[].a"], r#"{"p":[{"a":1},{"a":2}],"p":[{"a":3}]}"#).1,
+            [["3"]]
+        );
     }
 
     #[test]

@@ -1,0 +1,231 @@
+"""The commands as they are typed: exit statuses, messages, and what is left on the disk."""
+
+import json
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from conftest import PROGRAM, ROOT, convert, overrides, run
+from personalize_rules import check
+
+GOOD = {"user_id": "u", "item_id": "i", "timestamp": 1_700_000_000}
+
+
+def source(tmp_path, *records):
+    path = tmp_path / "in.json"
+    path.write_text("\n".join(map(json.dumps, records or [GOOD])))
+    return path
+
+
+def leftovers(folder):
+    return [str(path) for path in folder.rglob("*") if ".personalize-" in path.name]
+
+
+def test_usage_faults_end_with_status_2(tmp_path):
+    path = source(tmp_path)
+    assert "Usage" in run("convert", status=2).stderr
+    assert "there is no parameter" in run("convert", path, "o.csv", *overrides(Nope=1), status=2).stderr
+    fault = run("convert", "--parameter-overrides", "EventTypes=x", path, "o.csv", status=2).stderr
+    assert "Usage" in fault or "KEY=VALUE" in fault
+    assert "auto, seconds" in run("crawl", path, *overrides(TimestampFormat="G"), status=2).stderr
+    assert "percentage" in run("convert", path, "o.csv", "--max-rejects", "x", status=2).stderr
+
+
+def test_failures_are_one_line_with_the_remedy(tmp_path):
+    missing = run("convert", tmp_path / "nowhere", "o.csv", status=1).stderr
+    assert len(missing.splitlines()) == 1 and "nowhere" in missing
+    fault = run("crawl", "s3://bucket/prefix", status=1).stderr
+    assert "aws s3 sync s3://bucket/prefix" in fault
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty/_x").write_text("x")
+    assert "1 hidden" in run("crawl", tmp_path / "empty", status=1).stderr
+    path = source(tmp_path, {"userId": "u", "item_id": "i", "timestamp": 1})
+    fault = run("convert", path, "o.csv", status=1).stderr
+    assert len(fault.splitlines()) == 1
+    for part in ("SourceColumnUserId", "`user_id`", "did you mean `userId`", "SourceColumnUserId=userId"):
+        assert part in fault
+
+
+def test_output_is_never_written_into_its_source(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    source(folder)
+    for destination in (folder / "out.csv", folder / "new/out.csv", folder):
+        assert "raw data" in run("convert", folder, destination, status=1).stderr
+    assert "raw data" in run("run", folder, folder / "out", status=1).stderr
+    assert "raw data" in run("convert", folder / "in.json", folder / "in.json", status=1).stderr
+    assert json.loads((folder / "in.json").read_text()) == GOOD
+    run("convert", folder, tmp_path / "in.csv")
+
+
+def test_too_many_rejects_fail_without_a_csv(tmp_path):
+    path = source(tmp_path, GOOD, {**GOOD, "item_id": None})
+    for limit, status in (("1", 0), ("50%", 0), ("0", 1), ("49.9%", 1)):
+        out = tmp_path / f"out{limit}"
+        done = run("convert", path, out / "x.csv", "--rejects", out, "--max-rejects", limit, status=status)
+        assert (out / "x.csv").exists() == (status == 0)
+        assert (out / "rejects.jsonl").exists()
+        assert status == 0 or "1 of 2 records" in done.stderr
+        assert leftovers(out) == []
+
+
+def test_a_clean_run_takes_the_rejects_of_an_earlier_one_away(tmp_path):
+    path = source(tmp_path, GOOD, {**GOOD, "item_id": None})
+    convert(path, tmp_path / "out.csv")
+    assert (tmp_path / "out.rejects/rejects.jsonl").exists()
+    source(tmp_path)
+    convert(path, tmp_path / "out.csv")
+    assert not (tmp_path / "out.rejects/rejects.jsonl").exists()
+
+
+def test_files_have_the_usual_permissions(tmp_path):
+    convert(source(tmp_path), tmp_path / "out.csv")
+    (tmp_path / "usual").write_text("")
+    assert (tmp_path / "out.csv").stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("command", ["convert", "run"])
+def test_an_interruption_leaves_nothing_behind(tmp_path, stop, command):
+    line = json.dumps(GOOD) + "\n" + json.dumps({**GOOD, "item_id": None}) + "\n"
+    with open(tmp_path / "in.json", "w") as out:
+        for _ in range(3000):
+            out.write(line * 1000)
+    before = sorted(tmp_path.rglob("*"))
+    destination = tmp_path / "new/folder" / ("out.csv" if command == "convert" else "")
+    running = subprocess.Popen(
+        [PROGRAM, command, tmp_path / "in.json", destination], stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.time() + 60
+    while not leftovers(tmp_path) and running.poll() is None and time.time() < deadline:
+        time.sleep(0.01)
+    assert running.poll() is None, "it should still be at work"
+    running.send_signal(stop)
+    _, errors = running.communicate(timeout=60)
+    assert running.returncode == 130 and "interrupted" in errors
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_samconfig_gives_what_sam_deploy_would_use(tmp_path):
+    path = source(tmp_path, {"who": "u", "what": "i", "timestamp": 1_700_000_000, "kind": "Buy, now"})
+    (tmp_path / "samconfig.toml").write_text(
+        """version = 0.1
+[default.deploy.parameters]
+stack_name = "x"
+parameter_overrides = "SourceColumnUserId=who SourceColumnItemId=\\"what\\""
+[prod.deploy.parameters]
+parameter_overrides = ["SourceColumnUserId=who", "SourceColumnItemId=what",
+    "SourceColumnEventType=kind", 'EventTypes="Buy, now"']
+"""
+    )
+    config = ["--samconfig", tmp_path / "samconfig.toml"]
+    assert convert(path, tmp_path / "out.csv", *config)["rows_written"] == 1
+    # The comma inside an event type needs quotes of its own.
+    fault = convert(path, tmp_path / "out.csv", *config, "--config-env", "prod")
+    assert fault["filtered"] == 1
+    more = overrides(EventTypes='"Buy, now"')
+    assert convert(path, tmp_path / "out.csv", *config, "--config-env", "prod", *more)["filtered"] == 0
+    assert "it has default, prod" in run("crawl", path, *config, "--config-env", "x", status=1).stderr
+
+
+def test_a_conversion_needs_little_memory_whatever_the_size(tmp_path):
+    block = "".join(json.dumps({**GOOD, "item_id": f"i{n}", "text": "x" * 100}) for n in range(5000))
+    with open(tmp_path / "in.json", "w") as out:
+        for _ in range(400):
+            out.write(block)
+    subprocess.run(["gzip", "-1", "-k", tmp_path / "in.json"], check=True)
+    run("generate", tmp_path / "in.json", "-o", tmp_path / "plan")
+    for name in ("in.json", "in.json.gz"):
+        script = (
+            "import resource, subprocess, sys\n"
+            "subprocess.run(sys.argv[1:], check=True)\n"
+            "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", script, PROGRAM, "convert", tmp_path / name, tmp_path / "out.csv",
+             "--threads", "1", "--quiet", "--plan", tmp_path / "plan/plan.json"],
+            capture_output=True, text=True, check=True,
+        )
+        assert int(done.stdout) < 64 * 1024, f"{name}: {done.stdout} KiB"
+    assert sum(1 for _ in open(tmp_path / "out.csv")) == 2_000_001
+
+
+def test_samples_are_the_same_for_a_seed(tmp_path):
+    for kind in ("firehose", "segment", "csv"):
+        for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+            run("sample", kind, tmp_path / kind / name, "--records", 3000, "--seed", seed)
+        contents = [
+            {
+                path.relative_to(tmp_path / kind / name): path.read_bytes()
+                for path in sorted((tmp_path / kind / name).rglob("*"))
+                if path.is_file()
+            }
+            for name in "abc"
+        ]
+        assert contents[0] == contents[1] != contents[2]
+
+
+@pytest.mark.parametrize("dataset", ["Interactions", "Users", "Items", "Actions", "ActionInteractions"])
+def test_every_dataset_passes_the_rules(tmp_path, dataset):
+    path = tmp_path / "in.json"
+    records = [
+        {
+            "user_id": n, "item_id": f"i{n}", "action_id": f"a{n}", "timestamp": "2024-02-29T12:00:00+01:00",
+            "event_type": "Taken", "event_value": n / 4, "age": n, "tags": ["a|b", "c", None],
+            "member": n % 2 == 0, "description": 'A "fine"\nthing, \\ or not', "creation_timestamp": 1700000000123,
+        }
+        for n in range(50)
+    ]
+    path.write_text("".join(map(json.dumps, records)))
+    done = run("run", path, tmp_path / "out", "--json", *overrides(PersonalizeDatasetName=dataset))
+    assert json.loads(done.stdout)["rows_written"] == 50
+    csv_path = tmp_path / f"out/{dataset.lower()}.csv"
+    rows = check(csv_path.read_bytes(), (tmp_path / "out/schema.json").read_text())
+    assert len(rows) == 50
+    if dataset in ("Users", "Items", "Actions"):
+        assert rows[0]["TAGS"] == "a b|c" and rows[1]["MEMBER"] == "False"
+        assert rows[0]["DESCRIPTION"] == 'A "fine" thing, \\ or not'
+
+
+@pytest.mark.parametrize("domain", ["ECOMMERCE", "VIDEO_ON_DEMAND"])
+def test_every_domain_passes_the_rules(tmp_path, domain):
+    (tmp_path / "in.json").write_text(
+        json.dumps({
+            "itemId": "i", "price": "9.90", "categoryL1": "Shoes", "genres": ["Drama", "Crime"],
+            "creationTimestamp": "2024-01-01", "product_description": "a, b",
+        })
+    )
+    run("run", tmp_path / "in.json", tmp_path / "out",
+        *overrides(PersonalizeDatasetName="Items", PersonalizeDomain=domain, SourceColumnItemId="itemId"))
+    (row,) = check((tmp_path / "out/items.csv").read_bytes(), (tmp_path / "out/schema.json").read_text())
+    assert row["CREATION_TIMESTAMP"] == "1704067200"
+    assert row["PRICE"] == "9.9" and row["GENRES"] == "Drama|Crime"
+
+
+def test_the_generated_job_is_python(tmp_path):
+    mapping = overrides(
+        EventTypes='O\'Brien\'s "best",}{ \\', SourceColumnEventType="event_type", TableName='"""'
+    )
+    run("generate", source(tmp_path, {**GOOD, "event_type": "x"}), "-o", tmp_path / "out", *mapping)
+    compile((tmp_path / "out/conversion_job.py").read_text(), "conversion_job.py", "exec")
+
+
+def test_help_has_an_example_for_every_command():
+    for command in ("crawl", "generate", "convert", "run", "sample"):
+        assert "Example:\n  personalize-pipeline" in run(command, "--help").stdout
+    for shell in ("bash", "zsh", "fish"):
+        assert "personalize-pipeline" in run("completions", shell).stdout
+
+
+def test_the_readme_lists_every_parameter():
+    source_text = (ROOT / "crates/plan/src/parameters.rs").read_text()
+    names = re.findall(r'^    "([A-Za-z]+)" = "', source_text, re.M)
+    readme = (ROOT / "README.md").read_text()
+    assert len(names) == 25
+    assert [name for name in names if f"`{name}`" not in readme] == []
