@@ -1,5 +1,12 @@
 //! Parameters and a table to a plan, or to the reason why not; and the plan's renderings.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may"
+)]
+
 use personalize_plan::glue::{Column, Table};
 use personalize_plan::{
     Artifacts, Conversion, ConversionPlan, Dataset, Domain, FieldSource, Parameters, PlanError,
