@@ -4,7 +4,7 @@
 use std::io::{self, Seek as _, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use tempfile::NamedTempFile;
 
 /// A file that is being written. Dropped before it is published, it leaves nothing behind.
@@ -51,6 +51,9 @@ impl PendingFile {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         };
+        if path.exists() && !path.is_file() {
+            bail!("{} is there already and is no regular file", path.display());
+        }
         let folders = MadeFolders::make(folder)?;
         let mut builder = tempfile::Builder::new();
         builder.prefix(".personalize-").suffix(".tmp");

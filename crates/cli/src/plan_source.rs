@@ -12,6 +12,9 @@ use crate::failure::Failure;
 use crate::files::SourceFiles;
 use crate::overrides;
 
+/// Files that do not belong to the table are named up to this number.
+const MOST_WARNINGS: usize = 5;
+
 /// Reads a plan that was made before.
 pub(crate) fn read_plan(path: &Path) -> anyhow::Result<ConversionPlan> {
     let text = fs_err::read_to_string(path)?;
@@ -35,9 +38,15 @@ pub(crate) fn plan_for_source(
     files: &SourceFiles,
     sample: &SampleSize,
     arguments: &ParameterArguments,
+    quiet: bool,
 ) -> Result<ConversionPlan, Failure> {
     let parameters = overrides::parameters(arguments)?;
     let crawl = Crawl::of(source, files, &table_name(source), sample.sample.0)?;
+    if !quiet {
+        for (file, why) in crawl.strangers.iter().take(MOST_WARNINGS) {
+            eprintln!("warning: {file} {why}");
+        }
+    }
     resolve(&parameters, &crawl.table).map_err(|fault| {
         let hint = hint(&parameters, &crawl, files, &fault);
         Failure::Failed(anyhow::anyhow!("{fault}{hint}"))

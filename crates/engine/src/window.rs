@@ -78,7 +78,7 @@ impl<R: Read> Window<R> {
         self.lines.at = to;
     }
 
-    /// Reads on, and gives the number of bytes that were added.
+    /// Reads on until there is no more room or nothing left, and gives the number of bytes added.
     ///
     /// # Errors
     ///
@@ -91,22 +91,25 @@ impl<R: Read> Window<R> {
             self.buffer.copy_within(self.filled.clone(), 0);
             self.filled = 0..self.filled.len();
         }
-        if self.buffer.len() < self.filled.end + BLOCK {
-            // At least doubled, so that a long record is not read again for every block of it.
-            self.buffer
-                .resize((2 * self.filled.end).max(self.filled.end + BLOCK), 0);
+        // At least doubled and always filled, so that a long record is not walked again for every
+        // small piece of it.
+        let before = self.filled.end;
+        let room = (2 * before).max(before + BLOCK);
+        if self.buffer.len() < room {
+            self.buffer.resize(room, 0);
         }
-        loop {
-            match self.reader.read(&mut self.buffer[self.filled.end..]) {
-                Ok(count) => {
-                    self.ended = count == 0;
-                    self.filled.end += count;
-                    return Ok(count);
+        while self.filled.end < room {
+            match self.reader.read(&mut self.buffer[self.filled.end..room]) {
+                Ok(0) => {
+                    self.ended = true;
+                    break;
                 }
+                Ok(count) => self.filled.end += count,
                 Err(fault) if fault.kind() == io::ErrorKind::Interrupted => {}
                 Err(fault) => return Err(fault),
             }
         }
+        Ok(self.filled.end - before)
     }
 }
 

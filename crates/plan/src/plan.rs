@@ -127,6 +127,9 @@ pub enum PlanTextError {
     /// The text is no JSON, or JSON of another shape.
     #[error("this is no conversion plan: {0}")]
     Shape(#[from] serde_json::Error),
+    /// Its CSV delimiter or quote is more than one byte.
+    #[error("the plan's delimiter `{0}` and quote `{1}` must be one ASCII character each")]
+    CsvCharacter(char, char),
     /// Another version wrote it.
     #[error(
         "this plan has version {found}, and this program reads version {PLAN_VERSION}; \
@@ -155,7 +158,13 @@ impl ConversionPlan {
                 found: plan_version,
             });
         }
-        Ok(serde_json::from_str(text)?)
+        let plan: Self = serde_json::from_str(text)?;
+        match &plan.source.format {
+            SourceFormat::Csv(csv) if !(csv.delimiter.is_ascii() && csv.quote.is_ascii()) => {
+                Err(PlanTextError::CsvCharacter(csv.delimiter, csv.quote))
+            }
+            _ => Ok(plan),
+        }
     }
 
     /// The array that becomes one row per element, if there is one.

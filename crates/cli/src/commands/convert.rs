@@ -62,7 +62,13 @@ pub(crate) fn plan_for(
 ) -> Result<ConversionPlan, Failure> {
     match &arguments.table {
         Some(table) => plan_for_table(table, &arguments.parameters),
-        None => plan_for_source(source, files, &arguments.sample, &arguments.parameters),
+        None => plan_for_source(
+            source,
+            files,
+            &arguments.sample,
+            &arguments.parameters,
+            arguments.quiet,
+        ),
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use personalize_plan::{Artifacts, ConversionPlan};
 
 use crate::arguments::GenerateArguments;
+use crate::commands::convert::check_apart;
 use crate::failure::Failure;
 use crate::files::SourceFiles;
 use crate::output::write_file;
@@ -14,8 +15,15 @@ pub(crate) fn run(arguments: &GenerateArguments) -> Result<(), Failure> {
     let plan = match (&arguments.table, &arguments.source) {
         (Some(table), _) => plan_for_table(table, &arguments.parameters)?,
         (None, Some(source)) => {
+            check_apart(source, &[&arguments.output])?;
             let files = SourceFiles::find(source)?;
-            plan_for_source(source, &files, &arguments.sample, &arguments.parameters)?
+            plan_for_source(
+                source,
+                &files,
+                &arguments.sample,
+                &arguments.parameters,
+                false,
+            )?
         }
         (None, None) => return Err(Failure::usage(anyhow::anyhow!("give SOURCE or --table"))),
     };

@@ -38,8 +38,10 @@ impl Scratch {
             // type's range or length has.
             Value::Number(text)
                 if text.len() < 10
-                    && conversion != Conversion::EpochSeconds
-                    && conversion != Conversion::Boolean
+                    && !matches!(
+                        conversion,
+                        Conversion::EpochSeconds | Conversion::Boolean | Conversion::Textual
+                    )
                     && is_plain_integer(text) =>
             {
                 out.extend_from_slice(text.as_bytes());

@@ -1,13 +1,26 @@
 //! Times as whole seconds since 1970-01-01 UTC, rounded down.
 
+use std::ops::RangeInclusive;
+
 use personalize_plan::{DatePattern, Digits, PatternItem, TimestampFormat};
 
 use super::number::Decimal;
 use crate::fault::CellFault;
 
+/// The years 0 to 9999. What lies outside was read in the wrong unit.
+const SECONDS_OF_THE_CALENDAR: RangeInclusive<i64> = -62_167_219_200..=253_402_300_799;
+
 /// Reads a time as the format says.
 pub(crate) fn epoch_seconds(text: &str, format: &TimestampFormat) -> Result<i64, CellFault> {
-    let text = text.trim();
+    let seconds = read(text.trim(), format)?;
+    if SECONDS_OF_THE_CALENDAR.contains(&seconds) {
+        Ok(seconds)
+    } else {
+        Err(CellFault::OutOfRange)
+    }
+}
+
+fn read(text: &str, format: &TimestampFormat) -> Result<i64, CellFault> {
     match format {
         TimestampFormat::Auto => auto(text),
         TimestampFormat::Epoch(unit) => match Decimal::parse(text) {
@@ -357,6 +370,7 @@ mod tests {
     #[test]
     fn a_given_unit_or_pattern_overrides_detection() {
         assert_eq!(read("1547159644", "milliseconds"), Ok(1_547_159));
+        assert_eq!(read("1547159644123", "seconds"), Err(CellFault::OutOfRange));
         assert_eq!(read("2019-01-10", "seconds"), Err(CellFault::NotATime));
         assert_eq!(read("10/01/2019 22:34:04", "dd/MM/yyyy HH:mm:ss"), Ok(T));
         assert_eq!(read("1/10/19 10:34 PM", "M/d/yy h:mm a"), Ok(T - 4));

@@ -1,0 +1,232 @@
+//! Whole conversions: records across block boundaries, and promises that hold for any bytes.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may"
+)]
+
+use std::io::Read;
+
+use personalize_engine::{ConvertError, Converter, Counts, SourceFile};
+use personalize_plan::glue::{Column, Table};
+use personalize_plan::{Parameters, resolve};
+use proptest::prelude::*;
+
+fn converter(classification: &str, parameters: &[(&str, &str)]) -> Converter {
+    let column = |name: &str| Column {
+        name: name.into(),
+        type_name: "string".into(),
+    };
+    let mut table = Table {
+        name: "t".into(),
+        ..Table::default()
+    };
+    table
+        .parameters
+        .insert("classification".into(), classification.into());
+    table.storage_descriptor.columns = ["user_id", "item_id", "timestamp"].map(column).into();
+    Converter::new(
+        &resolve(
+            &Parameters::from_pairs(parameters.iter().copied()).unwrap(),
+            &table,
+        )
+        .unwrap(),
+    )
+}
+
+struct Converted {
+    counts: Counts,
+    rows: String,
+    rejects: Vec<serde_json::Value>,
+}
+
+fn convert(converter: &Converter, input: impl Read) -> Result<Converted, ConvertError> {
+    let (mut rows, mut rejects) = (Vec::new(), Vec::new());
+    let counts = converter.convert(&SourceFile::default(), input, &mut rows, &mut rejects)?;
+    let rejects = String::from_utf8(rejects).unwrap();
+    Ok(Converted {
+        counts,
+        rows: String::from_utf8(rows).expect("rows are UTF-8"),
+        rejects: rejects
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect(),
+    })
+}
+
+/// The number of filler bytes in record `n`: every length comes up, and some are very long.
+fn filler(n: usize) -> usize {
+    if n % 97 == 0 {
+        300_000 + n
+    } else {
+        n * 7 % 2000
+    }
+}
+
+#[test]
+fn records_are_whole_wherever_blocks_end() {
+    for separator in ["\n", "\r\n", "", ",\n"] {
+        let mut text = String::new();
+        let mut expected = String::new();
+        for n in 0..3000 {
+            text += &format!(
+                r#"{{"user_id":"u}}{{","x":"{}","item_id":"i\n{n}","timestamp":{}}}{separator}"#,
+                "é".repeat(filler(n) / 2),
+                1_700_000_000 + n
+            );
+            expected += &format!("i {n},u}}{{,{}\n", 1_700_000_000 + n);
+        }
+        let converted = convert(&converter("json", &[]), text.as_bytes()).unwrap();
+        assert_eq!(
+            converted.counts.rows_written,
+            3000,
+            "{:?}",
+            converted.rejects.first()
+        );
+        assert!(converted.rows == expected, "rows differ for {separator:?}");
+    }
+}
+
+#[test]
+fn csv_rows_are_whole_wherever_blocks_end() {
+    let mut text = String::new();
+    let mut expected = String::new();
+    for n in 0..3000 {
+        let line_end = if n % 2 == 0 { "\r\n" } else { "\n" };
+        let filler = "x\n\"\"".repeat(filler(n) / 50);
+        text += &format!("\"u{filler}\",i{n},{}{line_end}", 1_700_000_000 + n);
+        let user = format!("u{filler}")
+            .replace("\"\"", "\"")
+            .replace('\n', " ");
+        if user.chars().count() <= 256 {
+            let quoted = user.replace('"', "\\\"");
+            let user = if user.contains('"') {
+                format!("\"{quoted}\"")
+            } else {
+                user
+            };
+            expected += &format!("i{n},{user},{}\n", 1_700_000_000 + n);
+        }
+    }
+    let converted = convert(&converter("csv", &[]), text.as_bytes()).unwrap();
+    assert_eq!(converted.counts.records_read, 3000);
+    assert!(converted.rows == expected);
+}
+
+#[test]
+fn offsets_and_lines_of_rejects_hold_in_large_files() {
+    let mut text = String::new();
+    let mut places = Vec::new();
+    for n in 0..3000 {
+        if n % 50 == 49 {
+            places.push((text.len() as u64, text.matches('\n').count() as u64 + 1));
+            text += &format!("{{\"broken\":{}\n", "1".repeat(filler(n)));
+        } else {
+            let filler = "\n".repeat(filler(n) / 10);
+            text += &format!(r#"{{"user_id":"u","item_id":"i",{filler}"timestamp":1700000000}}"#);
+            text.push('\n');
+        }
+    }
+    let converted = convert(&converter("json", &[]), text.as_bytes()).unwrap();
+    let found: Vec<_> = converted
+        .rejects
+        .iter()
+        .map(|reject| {
+            (
+                reject["offset"].as_u64().unwrap(),
+                reject["line"].as_u64().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(found, places);
+}
+
+#[test]
+fn a_record_without_an_end_is_told_not_held() {
+    let endless =
+        std::io::Cursor::new(b"{\"x\":[".to_vec()).chain(std::io::repeat(b' ').take(1 << 30));
+    let fault = convert(&converter("json", &[]), endless)
+        .err()
+        .expect("it never ends");
+    assert!(
+        matches!(fault, ConvertError::RecordTooLong { offset: 0, line: 1 }),
+        "{fault}"
+    );
+    assert!(fault.is_poison());
+
+    // A stray quote costs its own line, however much follows.
+    let mut text = b"\"u,i,1700000000\n".to_vec();
+    for _ in 0..1_200_000 {
+        text.extend_from_slice(b"u,i,1700000000\n");
+    }
+    let converted = convert(&converter("csv", &[]), text.as_slice()).unwrap();
+    assert_eq!(
+        (converted.counts.rows_written, converted.counts.rejected()),
+        (1_200_000, 1)
+    );
+}
+
+/// Bytes that look like records more often than chance would have it.
+fn bytes() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        8 => Just(br#"{"user_id":"u","item_id":"i","timestamp":1700000000}"#.to_vec()),
+        2 => Just(br#"{"user_id":7,"item_id":[],"timestamp":"2024-02-30"}"#.to_vec()),
+        2 => Just(b"u,i,1700000000\n".to_vec()),
+        4 => prop::sample::select(vec!["\n", "}", "{", "[", "]", ",", "\"", "\\", "\r\n", "null", " "])
+            .prop_map(|text| text.as_bytes().to_vec()),
+        1 => prop::collection::vec(1..=255_u8, 0..8),
+    ];
+    prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn whatever_the_bytes_counts_add_up_and_nothing_is_lost(bytes in bytes(), csv in any::<bool>()) {
+        let converter = converter(if csv { "csv" } else { "json" }, &[]);
+        let Ok(converted) = convert(&converter, bytes.as_slice()) else { return Ok(()) };
+        let counts = &converted.counts;
+        prop_assert_eq!(counts.records_read, counts.records_written + counts.filtered + counts.rejected());
+        prop_assert_eq!(counts.rows_written as usize, converted.rows.lines().count());
+        prop_assert_eq!(counts.rejected() as usize, converted.rejects.len());
+        prop_assert_eq!(counts.bytes_decoded, bytes.len() as u64);
+        // Rejected bytes stand where the reject says, one behind the other.
+        let mut end = 0;
+        for reject in converted.rejects.iter().filter_map(|reject| Some((reject["offset"].as_u64()? as usize, reject["record"].as_str()?))) {
+            prop_assert!(reject.0 >= end);
+            end = reject.0 + reject.1.len();
+            prop_assert_eq!(&bytes[reject.0..end], reject.1.as_bytes());
+        }
+    }
+
+    #[test]
+    fn identifiers_survive_the_csv(user in "\\PC{1,40}", item in "[ -~]{1,40}") {
+        let record = serde_json::json!({ "user_id": user, "item_id": item, "timestamp": 1_700_000_000 });
+        let converted = convert(&converter("json", &[]), record.to_string().as_bytes()).unwrap();
+        let blank = |text: &str| text.trim_matches([' ', '\u{85}', '\u{2028}', '\u{2029}']).is_empty();
+        if blank(&user) || blank(&item) {
+            prop_assert_eq!(converted.counts.rejected(), 1);
+        } else {
+            let cells = read_row(converted.rows.trim_end_matches('\n'));
+            prop_assert_eq!(cells, [item, user, "1700000000".to_owned()]);
+        }
+    }
+}
+
+/// A row in Personalize's dialect, read by its rules.
+fn read_row(row: &str) -> Vec<String> {
+    let mut cells = vec![String::new()];
+    let (mut quoted, mut chars) = (false, row.chars());
+    while let Some(c) = chars.next() {
+        match c {
+            '"' => quoted = !quoted,
+            ',' if !quoted => cells.push(String::new()),
+            '\\' => cells.last_mut().unwrap().extend(chars.next()),
+            c => cells.last_mut().unwrap().push(c),
+        }
+    }
+    cells
+}
