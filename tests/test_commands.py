@@ -64,6 +64,15 @@ def test_output_is_never_written_into_its_source(tmp_path):
     run("convert", folder, tmp_path / "in.csv")
 
 
+def test_only_regular_files_are_replaced(tmp_path):
+    path = source(tmp_path)
+    (tmp_path / "link.csv").symlink_to(tmp_path / "target.csv")
+    for destination in ("/dev/null", tmp_path / "link.csv"):
+        fault = run("convert", path, destination, status=1).stderr
+        assert "no regular file" in fault.splitlines()[-1]
+    assert (tmp_path / "link.csv").is_symlink()
+
+
 def test_too_many_rejects_fail_without_a_csv(tmp_path):
     path = source(tmp_path, GOOD, {**GOOD, "item_id": None})
     for limit, status in (("1", 0), ("50%", 0), ("0", 1), ("49.9%", 1)):

@@ -51,7 +51,8 @@ impl PendingFile {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         };
-        if path.exists() && !path.is_file() {
+        // Renaming would put a file in the place of a link or a device, such as /dev/stdout.
+        if std::fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) {
             bail!("{} is there already and is no regular file", path.display());
         }
         let folders = MadeFolders::make(folder)?;
