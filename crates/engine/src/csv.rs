@@ -4,6 +4,9 @@ use crate::fault::RecordFault;
 use crate::frame::Frame;
 use crate::value::{Escapes, Record, Slot, Text, Value};
 
+/// Hive, Redshift and MySQL write null so.
+const HIVE_NULL: &str = "\\N";
+
 /// Frames the rows of one file and holds the cells of the last one.
 #[derive(Debug, Clone)]
 pub(crate) struct Rows {
@@ -157,7 +160,7 @@ pub(crate) struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    /// The cell at a position; an empty one is missing.
+    /// The cell at a position; an empty one is missing, and so is Hive's `\N`.
     pub(crate) fn cell(self, at: usize) -> Value<'a> {
         let Some(cell) = self.rows.cells.get(at).filter(|cell| cell.start < cell.end) else {
             return Value::Missing;
@@ -167,6 +170,9 @@ impl<'a> Row<'a> {
             .text
             .get(cell.start - start..cell.end - start)
             .unwrap_or_default();
+        if text == HIVE_NULL {
+            return Value::Missing;
+        }
         let escapes = match cell.has_doubled_quotes {
             true => Escapes::DoubledQuote(self.rows.quote),
             false => Escapes::None,
@@ -245,6 +251,19 @@ mod tests {
         );
         assert_eq!(rows("\"\",\"\"\"\"\r\nlast,"), ["|\"", "last|"]);
         assert_eq!(rows("5\" pipe, \"x\""), ["5\" pipe| \"x\""]);
+    }
+
+    #[test]
+    fn empty_cells_and_hives_null_are_missing() {
+        let text = "\\N,,\"\",\\NN";
+        let mut rows = Rows::new(b',', b'"');
+        assert!(matches!(
+            rows.next(text.as_bytes(), 0, true),
+            Frame::Record(_)
+        ));
+        let row = rows.row(text);
+        let missing: Vec<bool> = (0..4).map(|at| row.cell(at) == Value::Missing).collect();
+        assert_eq!(missing, [true, true, true, false]);
     }
 
     #[test]
