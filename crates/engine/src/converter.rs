@@ -18,7 +18,7 @@ use crate::json;
 use crate::rejects::{Bytes, Reject};
 use crate::source::SourceReader;
 use crate::value::Slot;
-use crate::window::Window;
+use crate::window::{Place, Window};
 
 /// Rows are handed on in blocks of this size.
 const OUT_BLOCK: usize = 256 * 1024;
@@ -174,10 +174,14 @@ impl<R: Read, W: Write, J: Write> Run<'_, R, W, J> {
                 Frame::More(from) => {
                     self.window.consume(from);
                     at = 0;
-                    if self.window.is_full() {
-                        return Err(self.record_too_long());
+                    if !self.window.is_full() {
+                        self.read()?;
+                        continue;
                     }
-                    self.read()?;
+                    match framer.give_up(self.window.bytes(), 0) {
+                        Some(Frame::Fault(range, fault)) => at = self.reject(fault, range)?,
+                        _ => return Err(self.record_too_long()),
+                    }
                 }
                 Frame::Done => return Ok(()),
             }
@@ -269,32 +273,27 @@ impl<R: Read, W: Write, J: Write> Run<'_, R, W, J> {
         fault: RecordFault,
         range: std::ops::Range<usize>,
     ) -> Result<usize, ConvertError> {
-        // Line breaks are counted from record to record that is rejected, and only then.
-        self.window.consume(range.start);
-        let (offset, line) = (self.window.offset(), self.window.line());
-        let length = range.end - range.start;
+        let place = self.window.place(range.start);
         let names = &self.mapping.field_names;
         let reject = Reject {
             file: &self.file.name,
-            offset,
-            line,
+            offset: place.offset,
+            line: place.line,
             reason: &fault.code(names),
             message: &fault.message(names),
-            bytes: Bytes::of(&self.window.bytes()[..length]),
+            bytes: Bytes::of(&self.window.bytes()[range.clone()]),
         };
         reject
             .write(&mut self.rejects)
             .map_err(ConvertError::Write)?;
         self.counts.records_read += 1;
         *self.rejected.entry(fault).or_default() += 1;
-        Ok(length)
+        Ok(range.end)
     }
 
     fn record_too_long(&mut self) -> ConvertError {
-        ConvertError::RecordTooLong {
-            offset: self.window.offset(),
-            line: self.window.line(),
-        }
+        let Place { offset, line } = self.window.place(0);
+        ConvertError::RecordTooLong { offset, line }
     }
 
     fn read(&mut self) -> Result<(), ConvertError> {

@@ -21,6 +21,15 @@ pub(crate) struct Window<R> {
     lines: LineCounter,
 }
 
+/// A place in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Counted from zero, after decompression
+    pub(crate) offset: u64,
+    /// Counted from one
+    pub(crate) line: u64,
+}
+
 /// Counts line breaks up to places that are asked for in order.
 #[derive(Debug, Default)]
 struct LineCounter {
@@ -66,10 +75,14 @@ impl<R: Read> Window<R> {
         self.offset + self.filled.start as u64
     }
 
-    /// The line, counted from one, of the first byte at hand.
-    pub(crate) fn line(&mut self) -> u64 {
-        self.count_lines(self.filled.start);
-        self.lines.breaks + 1
+    /// Where in the file the byte at `at` of the bytes at hand is. Places are asked for in order:
+    /// line breaks are counted from one to the next, and only then.
+    pub(crate) fn place(&mut self, at: usize) -> Place {
+        self.count_lines(self.filled.start + at);
+        Place {
+            offset: self.offset() + at as u64,
+            line: self.lines.breaks + 1,
+        }
     }
 
     fn count_lines(&mut self, to: usize) {
@@ -126,8 +139,14 @@ mod tests {
             let step = window.bytes().len() / 2;
             window.consume(step);
             at += step;
-            assert_eq!(window.offset(), at as u64);
-            assert_eq!(window.line() as usize, text[..at].matches('\n').count() + 1);
+            let line = text[..at].matches('\n').count() as u64 + 1;
+            assert_eq!(
+                window.place(0),
+                Place {
+                    offset: at as u64,
+                    line
+                }
+            );
             window.read().unwrap();
             assert_eq!(
                 window.bytes(),

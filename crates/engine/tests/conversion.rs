@@ -156,6 +156,18 @@ fn a_record_without_an_end_is_told_not_held() {
     );
     assert!(fault.is_poison());
 
+    // A record without its end costs itself, however much follows.
+    let good = r#"{"user_id":"u","item_id":"i","timestamp":1700000000}"#;
+    let text = format!(
+        r#"{good}{{"user_id":"u","more":{{"x":1}}{}"#,
+        good.repeat(400_000)
+    );
+    let converted = convert(&converter("json", &[]), text.as_bytes()).unwrap();
+    assert_eq!(
+        (converted.counts.rows_written, converted.counts.rejected()),
+        (400_001, 1)
+    );
+
     // A stray quote costs its own line, however much follows.
     let mut text = b"\"u,i,1700000000\n".to_vec();
     for _ in 0..1_200_000 {

@@ -2,8 +2,10 @@
 //! an array; and, after a broken record, where the next one begins.
 //!
 //! A good record's end is where the walker arrives, so its bytes are read once. Only after a fault
-//! are bytes searched for the next record: at the record's own closing brace if braces and quotes
-//! balance, at the next line that begins with `{`, or at the next `}{`.
+//! are bytes searched for the next record, and with care: an object inside a broken record must
+//! not become a record of its own. In valid JSON an object inside another stands behind `[`, `,` or
+//! `:`, so a `{` behind anything else begins a record; behind those it does so only where the
+//! layout says so (see [`Framer::begins_record`]). What lies between is in the rejected bytes.
 
 use super::scan::{self, Stop, skip_value};
 use super::walk::Walker;
@@ -14,9 +16,20 @@ use crate::frame::Frame;
 #[derive(Debug, Default)]
 pub(crate) struct Framer {
     array: Array,
-    /// How far the next record's line is indented; nothing if it begins elsewhere in its line.
-    indent: Option<usize>,
-    started: bool,
+    /// Whether commas separate records outside arrays
+    commas: bool,
+    /// What was before the bytes at hand
+    before: Before,
+}
+
+/// What is known of the line that the bytes at hand begin in, and of the one before it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Before {
+    indent: usize,
+    /// Whether there is more than the indent in the line
+    mid_line: bool,
+    /// Whether the line before was one whole record
+    whole_line: bool,
 }
 
 /// Where in a top-level array the framer is.
@@ -32,9 +45,8 @@ enum Array {
     Comma,
 }
 
-/// Record separators between objects outside arrays: a comma, as hand-made lists have it, and
-/// RFC 7464's.
-const SEPARATORS: [u8; 2] = [b',', 0x1e];
+/// RFC 7464 puts this before each record; inside valid JSON it cannot stand.
+const RECORD_SEPARATOR: u8 = 0x1e;
 
 impl Framer {
     /// The next frame in `bytes` from `at` on; `last` says that nothing follows `bytes`.
@@ -45,43 +57,41 @@ impl Framer {
         at: usize,
         last: bool,
     ) -> Frame {
-        if !self.started {
-            self.started = true;
-            self.indent = Some(0);
-        }
         let mut at = at;
-        loop {
-            at = self.skip_white_space(bytes, at);
+        let frame = loop {
+            at = scan::skip_white_space(bytes, at);
             let Some(first) = bytes.get(at) else {
-                return self.at_end(at, last);
+                break self.at_end(at, last);
             };
             match (first, self.array) {
-                (b'{', _) => return self.record(walker, bytes, at, last),
+                (b'{', _) => break self.record(walker, bytes, at, last),
                 (b'[', Array::Outside) => self.array = Array::Start,
                 (b']', Array::Start | Array::Element) => self.array = Array::Outside,
                 (b']', Array::Comma) => {
                     self.array = Array::Outside;
-                    return Frame::Fault(at..at + 1, RecordFault::Json("`]` behind a comma"));
+                    break Frame::Fault(at..at + 1, RecordFault::Json("`]` behind a comma"));
                 }
                 (b',', Array::Element) => self.array = Array::Comma,
-                (separator, Array::Outside) if SEPARATORS.contains(separator) => {}
-                _ => return self.no_record(bytes, at, last),
+                (b',', Array::Outside) => self.commas = true,
+                (&RECORD_SEPARATOR, Array::Outside) => {}
+                _ => break self.no_record(bytes, at, last),
             }
             at += 1;
-            self.indent = None;
+        };
+        if let Frame::More(from) = frame {
+            self.before = self.before(bytes, from);
         }
+        frame
     }
 
-    fn skip_white_space(&mut self, bytes: &[u8], mut at: usize) -> usize {
-        loop {
-            match bytes.get(at) {
-                Some(b'\n') => self.indent = Some(0),
-                Some(b' ' | b'\t') => self.indent = self.indent.map(|indent| indent + 1),
-                Some(b'\r') => {}
-                _ => return at,
-            }
-            at += 1;
-        }
+    /// Gives up finding the end of the record that begins at `start`: where the next one begins, if
+    /// it can be told.
+    pub(crate) fn give_up(&mut self, bytes: &[u8], start: usize) -> Option<Frame> {
+        let end = self.resume(bytes, start, start + 1, false)?;
+        Some(self.finish(Frame::Fault(
+            start..end,
+            RecordFault::Json("the object's `}` is missing"),
+        )))
     }
 
     fn at_end(&mut self, at: usize, last: bool) -> Frame {
@@ -103,7 +113,6 @@ impl Framer {
         if self.in_array() {
             self.array = Array::Element;
         }
-        self.indent = None;
         frame
     }
 
@@ -111,11 +120,8 @@ impl Framer {
     fn record(&mut self, walker: &mut Walker, bytes: &[u8], at: usize, last: bool) -> Frame {
         let fault = match walker.walk(bytes, at) {
             Ok(end) => match self.what_follows(bytes, end) {
-                Follows::Record | Follows::Nothing if last => {
-                    return self.finish(Frame::Record(at..end));
-                }
-                Follows::Record => return self.finish(Frame::Record(at..end)),
-                Follows::Nothing => return Frame::More(at),
+                Follows::Nothing if !last => return Frame::More(at),
+                Follows::Nothing | Follows::Record => return self.finish(Frame::Record(at..end)),
                 Follows::Other(_) => RecordFault::Json("text behind the object's `}`"),
             },
             Err(Stop::End) if !last => return Frame::More(at),
@@ -139,8 +145,7 @@ impl Framer {
             None => Follows::Nothing,
             Some(b'\n' | b'{' | b',') => Follows::Record,
             Some(b']') if self.in_array() => Follows::Record,
-            Some(b'[') if !self.in_array() => Follows::Record,
-            Some(c) if !self.in_array() && SEPARATORS.contains(c) => Follows::Record,
+            Some(b'[' | &RECORD_SEPARATOR) if !self.in_array() => Follows::Record,
             Some(_) => Follows::Other(at),
         }
     }
@@ -148,33 +153,46 @@ impl Framer {
     /// Where the broken record that begins at `start` ends; nothing if more bytes are needed to
     /// tell.
     fn end_of_broken(&self, bytes: &[u8], start: usize, last: bool) -> Option<usize> {
-        match self.balanced_end(bytes, start) {
+        match self.balanced_end(bytes, start, last) {
             Balanced::At(end) => match self.what_follows(bytes, end) {
+                // With a quote missing, braces inside strings may seem to balance.
+                Follows::Record if bytes[end] == b'{' => {
+                    match self.begins_record(bytes, start, end) {
+                        Some(true) => Some(end),
+                        None if !last => None,
+                        _ => self.resume(bytes, start, start + 1, last),
+                    }
+                }
                 Follows::Record => Some(end),
                 Follows::Nothing => last.then_some(bytes.len()),
                 Follows::Other(at) => {
-                    let ends = |c: &u8| match c {
-                        b'\n' | b'{' => true,
-                        b',' | b']' => self.in_array(),
-                        _ => false,
-                    };
-                    let next = bytes[at..].iter().position(ends);
-                    next.map(|next| at + next).or(last.then_some(bytes.len()))
+                    // Text behind the record belongs to it as far as its line goes.
+                    let line = memchr::memchr(b'\n', &bytes[at..]).map(|length| at + length);
+                    let resumed = self.resume(bytes, start, at, last);
+                    match (line, resumed) {
+                        (Some(line), Some(resumed)) => Some(line.min(resumed)),
+                        (line, resumed) => line.or(resumed),
+                    }
                 }
             },
-            Balanced::NewLine(end) => Some(end),
-            Balanced::Never => self.next_beginning(bytes, start, last),
-            Balanced::Unknown if last => self.next_beginning(bytes, start, last),
+            Balanced::Boundary(end) => Some(end),
+            Balanced::Never => self.resume(bytes, start, start + 1, last),
+            Balanced::Unknown if last => self.resume(bytes, start, start + 1, last),
             Balanced::Unknown => None,
         }
     }
 
-    /// Where braces and brackets outside strings balance.
-    fn balanced_end(&self, bytes: &[u8], start: usize) -> Balanced {
+    /// Where braces and brackets outside strings balance, or where another record begins first.
+    fn balanced_end(&self, bytes: &[u8], start: usize, last: bool) -> Balanced {
         let mut depth = 0_usize;
         let mut at = start;
         while let Some(next) = bytes.get(at) {
             match next {
+                b'{' if at > start => match self.begins_record(bytes, start, at) {
+                    Some(true) => return Balanced::Boundary(end_before(bytes, at)),
+                    None if !last => return Balanced::Unknown,
+                    _ => depth += 1,
+                },
                 b'{' | b'[' => depth += 1,
                 b'}' | b']' => {
                     depth -= 1;
@@ -187,11 +205,7 @@ impl Framer {
                     Err(Stop::End) => return Balanced::Unknown,
                     Err(Stop::Syntax(_)) => return Balanced::Never,
                 },
-                b'\n' => match self.begins_record(bytes, at) {
-                    Some(true) => return Balanced::NewLine(at),
-                    Some(false) => {}
-                    None => return Balanced::Unknown,
-                },
+                &RECORD_SEPARATOR => return Balanced::Boundary(end_before(bytes, at)),
                 _ => {}
             }
             at += 1;
@@ -199,47 +213,80 @@ impl Framer {
         Balanced::Unknown
     }
 
-    /// Whether a record begins in the line behind the line break at `at`: in its first column, or
-    /// as far in as the record before it. Nothing if the bytes end before that can be told.
-    fn begins_record(&self, bytes: &[u8], at: usize) -> Option<bool> {
-        if *bytes.get(at + 1)? == b'{' {
-            return Some(true);
-        }
-        let Some(indent) = self.indent.filter(|indent| *indent > 0) else {
-            return Some(false);
-        };
-        let line = &bytes[at + 1..];
-        let blanks = line
-            .iter()
-            .take_while(|c| matches!(c, b' ' | b'\t'))
-            .take(indent + 1)
-            .count();
-        if blanks == line.len() {
-            return None;
-        }
-        Some(blanks == indent && line[blanks] == b'{')
-    }
-
-    /// The next place that looks like the beginning of a record, whatever quotes and braces say.
-    fn next_beginning(&self, bytes: &[u8], start: usize, last: bool) -> Option<usize> {
-        for at in memchr::memchr2_iter(b'\n', b'}', &bytes[start..]).map(|at| start + at) {
-            if bytes[at] == b'}' {
-                match bytes.get(at + 1) {
-                    Some(b'{') => return Some(at + 1),
-                    Some(_) => {}
-                    None if last => {}
-                    None => return None,
-                }
-            } else {
-                match self.begins_record(bytes, at) {
-                    Some(true) => return Some(at),
-                    Some(false) => {}
-                    None if last => {}
-                    None => return None,
-                }
+    /// Where to end a broken record whose quotes do not pair: before the next `{`, from `from` on,
+    /// that begins a record. Nothing if more bytes are needed to tell.
+    fn resume(&self, bytes: &[u8], start: usize, from: usize, last: bool) -> Option<usize> {
+        for at in memchr::memchr2_iter(b'{', RECORD_SEPARATOR, &bytes[from..]).map(|at| from + at) {
+            if bytes[at] == RECORD_SEPARATOR {
+                return Some(end_before(bytes, at));
+            }
+            match self.begins_record(bytes, start, at) {
+                Some(true) => return Some(end_before(bytes, at)),
+                None if !last => return None,
+                _ => {}
             }
         }
         last.then_some(bytes.len())
+    }
+
+    /// Whether the `{` at `at` begins a record, seen from the broken record that begins at `start`.
+    /// Nothing if the bytes end before that can be told.
+    ///
+    /// Behind `[` or `:` it does not, and behind `,` only where commas separate records: the `,`
+    /// stands behind a `}`, both objects have the same first name, and the line is indented no
+    /// further. All of that does not matter where records stand on lines of their own.
+    fn begins_record(&self, bytes: &[u8], start: usize, at: usize) -> Option<bool> {
+        let (previous, new_line) = last_before(bytes, at);
+        let name = match first_name(bytes, at) {
+            Ok(name) => name,
+            Err(Stop::End) => return None,
+            Err(Stop::Syntax(_)) => return Some(false),
+        };
+        if new_line && bytes[at - 1] == b'\n' && self.before(bytes, start).whole_line {
+            return Some(true);
+        }
+        Some(match bytes[previous] {
+            RECORD_SEPARATOR | b'}' | b']' => true,
+            b'[' | b':' | b'{' => false,
+            b',' => {
+                let (behind, _) = last_before(bytes, previous);
+                let indent = || self.before(bytes, at).indent <= self.before(bytes, start).indent;
+                (self.in_array() || self.commas)
+                    && bytes[behind] == b'}'
+                    && first_name(bytes, start) == Ok(name)
+                    && (!new_line || indent())
+            }
+            _ => new_line,
+        })
+    }
+
+    /// What there is before `at` in its line, and before that.
+    fn before(&self, bytes: &[u8], at: usize) -> Before {
+        let blank = |c: &&u8| matches!(c, b' ' | b'\t' | b'\r');
+        let Some(line) = memchr::memrchr(b'\n', &bytes[..at]) else {
+            let blanks = bytes[..at].iter().take_while(blank).count();
+            let more = if self.before.mid_line { 0 } else { blanks };
+            return Before {
+                indent: self.before.indent + more,
+                mid_line: self.before.mid_line || blanks < at,
+                whole_line: self.before.whole_line,
+            };
+        };
+        let in_line = &bytes[line + 1..at];
+        let indent = in_line.iter().take_while(blank).count();
+        let line_before = match memchr::memrchr(b'\n', &bytes[..line]) {
+            Some(start) => &bytes[start + 1..line],
+            None if self.before.mid_line => &[],
+            None => &bytes[..line],
+        };
+        let line_before = line_before.trim_ascii_end();
+        let whole_line = line_before.first() == Some(&b'{')
+            && skip_value(line_before, 0, 0) == Ok(line_before.len());
+        Before {
+            indent,
+            mid_line: indent < in_line.len(),
+            whole_line,
+        }
     }
 
     /// Something that does not begin as an object does.
@@ -247,8 +294,7 @@ impl Framer {
         let (end, fault) = match skip_value(bytes, at, 0) {
             Ok(end) => match self.what_follows(bytes, end) {
                 Follows::Record => (Some(end), RecordFault::NotAnObject),
-                Follows::Nothing if last => (Some(end), RecordFault::NotAnObject),
-                Follows::Nothing => (None, RecordFault::NotAnObject),
+                Follows::Nothing => (last.then_some(end), RecordFault::NotAnObject),
                 Follows::Other(_) => (
                     self.end_of_text(bytes, at, last),
                     RecordFault::Json("an object was expected"),
@@ -266,15 +312,18 @@ impl Framer {
         }
     }
 
-    /// Where text that is no JSON ends: with its line, before the next `{` behind a `}`, and in an
-    /// array before its comma or bracket.
+    /// Where text that is no JSON ends: with its line, or before the next record; in an array a
+    /// plain word ends with its comma or bracket.
     fn end_of_text(&self, bytes: &[u8], start: usize, last: bool) -> Option<usize> {
         // The first byte is no beginning of anything, or it would not be here.
         for (at, c) in bytes.iter().enumerate().skip(start + 1) {
             match c {
                 b'\n' => return Some(at),
-                b'{' if self.in_array() || bytes[at - 1] == b'}' => return Some(at),
                 b',' | b']' if self.in_array() => return Some(at),
+                b'"' | b'{' | b'[' if self.in_array() => {
+                    return self.resume(bytes, start, at, last);
+                }
+                b'{' if bytes[at - 1] == b'}' => return Some(at),
                 _ => {}
             }
         }
@@ -294,26 +343,53 @@ enum Follows {
 enum Balanced {
     /// Behind the closing brace
     At(usize),
-    /// At a line break before another record
-    NewLine(usize),
+    /// Where the bytes before another record end
+    Boundary(usize),
     /// Not at all: a string holds a line break
     Never,
     /// Not within these bytes
     Unknown,
 }
 
+/// The last byte before `at` that is no white space, and whether a line break is in between. What
+/// comes first counts as a line break.
+fn last_before(bytes: &[u8], at: usize) -> (usize, bool) {
+    let white = |c: &u8| matches!(c, b' ' | b'\t' | b'\r' | b'\n');
+    match bytes[..at].iter().rposition(|c| !white(c)) {
+        Some(previous) => (previous, bytes[previous + 1..at].contains(&b'\n')),
+        None => (0, true),
+    }
+}
+
+/// Where the bytes before a record at `at` end: without the white space, comma or separator
+/// between them.
+fn end_before(bytes: &[u8], at: usize) -> usize {
+    let (previous, _) = last_before(bytes, at);
+    match bytes[previous] {
+        b',' | RECORD_SEPARATOR => last_before(bytes, previous).0 + 1,
+        _ => previous + 1,
+    }
+}
+
+/// The first name of the object that begins at `at`, as it stands there; none of an empty object.
+fn first_name(bytes: &[u8], at: usize) -> Result<Option<&[u8]>, Stop> {
+    let inside = scan::skip_white_space(bytes, at + 1);
+    if scan::byte(bytes, inside)? == b'}' {
+        return Ok(None);
+    }
+    scan::key(bytes, inside).map(|(key, _)| Some(key.raw))
+}
+
 /// The closing quote of a string, however wrong its escapes and control characters; only a line
 /// break shows that the quote is missing.
 fn string_end(bytes: &[u8], mut at: usize) -> Result<usize, Stop> {
     loop {
-        let found = memchr::memchr3(b'"', b'\\', b'\n', &bytes[at..]).ok_or(Stop::End)? + at;
+        let rest = bytes.get(at..).ok_or(Stop::End)?;
+        let found = memchr::memchr3(b'"', b'\\', b'\n', rest).ok_or(Stop::End)? + at;
         match bytes[found] {
             b'"' => return Ok(found),
             b'\n' => return scan::syntax(found, "a line break inside a string"),
             _ => at = found + 2,
-        }
-        if at > bytes.len() {
-            return Err(Stop::End);
         }
     }
 }
@@ -450,6 +526,50 @@ mod tests {
         assert_eq!(found.len(), 2, "{found:?}");
         assert!(found[0].starts_with('!'));
         assert_eq!(found[1], "{\n    \"a\": 2\n  }");
+    }
+
+    #[test]
+    fn objects_inside_a_broken_record_do_not_become_records() {
+        let next = r#"{"u":"B","i":1}"#;
+        for broken in [
+            "{\"u\":\"A\",\"bad\":\"x\"y\",\"history\":[\n{\"u\":\"OLD1\"},\n{\"u\":\"OLD2\"}\n]}",
+            "{\"u\":\"A\",\"name\":tru,\"related\":[\n{\"u\":\"OLD\"},\n{\"u\":\"OLD2\"}\n]}",
+            "{\"u\":\"A\",\"history\":[\n{\"u\":\"OLD1\"},\n{\"u\":\"OLD2\"}\n]",
+            "{\n  \"u\": \"A,\n  \"more\": [\n    {\n      \"u\": \"OLD\"\n    },\n    {\"u\": \"OLD2\"}\n  ]\n}",
+        ] {
+            let expected = [format!("!{broken}"), next.to_owned()];
+            assert_eq!(frames(&format!("{broken}\n{next}\n")), expected, "lines");
+            assert_eq!(frames(&format!("{broken}{next}")), expected, "run together");
+        }
+    }
+
+    #[test]
+    fn arrays_go_on_at_the_next_element() {
+        let record = |n: u32| format!(r#"{{"u":"{n}","i":"}}{{","p":[{{"q":1}},{{"q":2}}]}}"#);
+        let broken = r#"{"u":"B,"i":"b","p":[{"q":1},{"q":2}]}"#;
+        for (open, comma, close) in [
+            ("[", ",", "]"),
+            ("[", ", ", "]"),
+            ("[\n", ",\n", "\n]"),
+            ("[\n  ", ",\n  ", "\n]\n"),
+        ] {
+            let elements = [record(1), broken.to_owned(), record(3), record(4)].join(comma);
+            let expected = [record(1), format!("!{broken}"), record(3), record(4)];
+            assert_eq!(frames(&format!("{open}{elements}{close}")), expected);
+        }
+    }
+
+    #[test]
+    fn a_record_separator_ends_whatever_is_before_it() {
+        let text = "\u{1e}{\"u\":1,\"p\":{\n\u{1e}{\"u\":2}\n\u{1e}{\"u\":\"x\n\u{1e}{\"u\":3}\n";
+        let expected = ["!{\"u\":1,\"p\":{", "{\"u\":2}", "!{\"u\":\"x", "{\"u\":3}"];
+        assert_eq!(frames(text), expected);
+    }
+
+    #[test]
+    fn many_records_without_an_end_take_no_longer_than_as_many_good_ones() {
+        let text = r#"{"u":"A","p":{"q":1}"#.repeat(100_000);
+        assert_eq!(framed(&text, text.len()).len(), 100_000);
     }
 
     #[test]
