@@ -45,6 +45,11 @@ def test_failures_are_one_line_with_the_remedy(tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty/_x").write_text("x")
     assert "1 hidden" in run("crawl", tmp_path / "empty", status=1).stderr
+    (tmp_path / "nothing.json").write_text("")
+    fault = run("convert", tmp_path / "nothing.json", "o.csv", status=1).stderr
+    assert "1 empty" in fault and "panicked" not in fault
+    assert "neither a file nor a folder" in run("crawl", "/dev/null", status=1).stderr
+    assert "aws s3 cp" in run("convert", source(tmp_path), "s3://b/x.csv", status=1).stderr
     path = source(tmp_path, {"userId": "u", "item_id": "i", "timestamp": 1})
     fault = run("convert", path, "o.csv", status=1).stderr
     assert len(fault.splitlines()) == 1
@@ -73,6 +78,86 @@ def test_only_regular_files_are_replaced(tmp_path):
     assert (tmp_path / "link.csv").is_symlink()
 
 
+def test_nobody_has_to_read_to_the_end(tmp_path):
+    path = source(tmp_path)
+    for command in ([PROGRAM, "crawl", path, "--json"], [PROGRAM, "completions", "bash"]):
+        running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        running.stdout.close()
+        assert running.wait(timeout=60) == 0 and running.stderr.read() == b""
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([PROGRAM, "crawl", path], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1 and done.stderr.startswith("error: cannot write to stdout")
+
+
+def test_hidden_folders_are_not_even_looked_into(tmp_path):
+    folder = tmp_path / "in"
+    (folder / ".git").mkdir(parents=True)
+    (folder / ".git/broken").symlink_to("nowhere")
+    source(folder)
+    assert convert(folder, tmp_path / "out.csv")["files"] == 1
+
+
+def test_many_files_need_few_open_ones(tmp_path):
+    (tmp_path / "in").mkdir()
+    for number in range(200):
+        (tmp_path / f"in/{number}.json").write_text(json.dumps(GOOD))
+    limited = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+    run("convert", tmp_path / "in", tmp_path / "out", "--per-file", preexec_fn=limited)
+    assert len(list((tmp_path / "out").iterdir())) == 200
+
+
+def test_per_file_names_are_the_files_own(tmp_path):
+    (tmp_path / "in").mkdir()
+    for day in ("01", "02"):
+        (tmp_path / f"in/events.2024-01-{day}.json.log").write_text(json.dumps(GOOD))
+    convert(tmp_path / "in", tmp_path / "out", "--per-file")
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["events.2024-01-01.csv", "events.2024-01-02.csv"]
+
+
+def test_files_that_do_not_belong_are_named(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.csv").write_text("u1,Berlin\nu2,Rome\n")
+    (tmp_path / "in/b.csv").write_text("user_id,home_city\nu3,Paris\n")
+    (tmp_path / "in/c.json").write_text(json.dumps(GOOD))
+    users = overrides(PersonalizeDatasetName="Users", SourceColumnUserId="col0")
+    errors = run("convert", tmp_path / "in", tmp_path / "out.csv", *users).stderr
+    assert "b.csv has a header, unlike the files before it" in errors
+    assert "c.json is json, unlike the files before it" in errors
+
+
+def test_an_action_is_not_an_item(tmp_path):
+    record = {**GOOD, "item_id": "ITEM", "action_id": "ACT", "event_type": "Viewed"}
+    dataset = {"PersonalizeDatasetName": "ActionInteractions"}
+    for more, expected in (({}, "ACT"), ({"SourceColumnItemId": "item_id "}, "ACT")):
+        convert(source(tmp_path, record), tmp_path / "out.csv", *overrides(**dataset, **more))
+        header, row = (tmp_path / "out.csv").read_text().splitlines()
+        assert header.startswith("ACTION_ID,USER_ID") and row.startswith(expected)
+
+
+def test_a_single_files_partitions_do_not_depend_on_how_it_was_typed(tmp_path):
+    folder = tmp_path / "in/2024/month=01"
+    folder.mkdir(parents=True)
+    path = source(folder)
+    columns = overrides(AdditionalColumns="partition_0:P,month:M")
+    run("generate", tmp_path / "in", "-o", tmp_path / "plan", *columns)
+    for typed, expected in ((tmp_path / "in", "2024,01"), (path, ",01"), (os.path.relpath(path), ",01")):
+        convert(typed, tmp_path / "out.csv", "--plan", tmp_path / "plan/plan.json")
+        assert (tmp_path / "out.csv").read_text().splitlines()[1].endswith("," + expected)
+
+
+def test_a_first_row_that_names_what_is_asked_for_is_a_header(tmp_path):
+    (tmp_path / "in.csv").write_text(",User Name,city,city\n0,ann,Rome,x\n1,bob,Oslo,y\n")
+    users = overrides(
+        PersonalizeDatasetName="Users", SourceColumnUserId="User Name", AdditionalColumns="col0:N"
+    )
+    convert(tmp_path / "in.csv", tmp_path / "out.csv", *users)
+    assert (tmp_path / "out.csv").read_text() == "USER_ID,N\nann,0\nbob,1\n"
+    users[-1] = "AdditionalColumns=city,col3:AGAIN"
+    convert(tmp_path / "in.csv", tmp_path / "out.csv", *users)
+    assert (tmp_path / "out.csv").read_text() == "USER_ID,CITY,AGAIN\nann,Rome,x\nbob,Oslo,y\n"
+
+
 def test_too_many_rejects_fail_without_a_csv(tmp_path):
     path = source(tmp_path, GOOD, {**GOOD, "item_id": None})
     for limit, status in (("1", 0), ("50%", 0), ("0", 1), ("49.9%", 1)):
@@ -87,10 +172,10 @@ def test_too_many_rejects_fail_without_a_csv(tmp_path):
 def test_a_clean_run_takes_the_rejects_of_an_earlier_one_away(tmp_path):
     path = source(tmp_path, GOOD, {**GOOD, "item_id": None})
     convert(path, tmp_path / "out.csv")
-    assert (tmp_path / "out.rejects/rejects.jsonl").exists()
+    assert (tmp_path / "out.csv.rejects/rejects.jsonl").exists()
     source(tmp_path)
     convert(path, tmp_path / "out.csv")
-    assert not (tmp_path / "out.rejects/rejects.jsonl").exists()
+    assert not (tmp_path / "out.csv.rejects/rejects.jsonl").exists()
 
 
 def test_files_have_the_usual_permissions(tmp_path):

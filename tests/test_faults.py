@@ -98,6 +98,32 @@ def table_file(tmp_path):
     return tmp_path / "table.json"
 
 
+def test_objects_inside_broken_records_never_become_rows(tmp_path):
+    """One byte of one record is damaged, in every place; inside are objects with all it takes."""
+    inner = {**GOOD, "item_id": "INNER"}
+    records = [{**GOOD, "item_id": f"item{n}", "more": [inner, inner]} for n in range(4)]
+    dump = lambda r: json.dumps(r, separators=(",", ":"))
+    layouts = {
+        "lines": "\n".join(map(dump, records)),
+        "run together": "".join(map(dump, records)),
+        "pretty": "\n".join(json.dumps(r, indent=1) for r in records),
+    }
+    table = table_file(tmp_path)
+    for layout, text in layouts.items():
+        (tmp_path / layout).mkdir()
+        begin = text.index("item2") - 40
+        for at in range(begin, begin + 160, 3):
+            for change in ("", '"', "}", "]", "{"):
+                damaged = text[:at] + change + text[at + 1 :]
+                (tmp_path / layout / f"{at}{ord(change) if change else 0}.json").write_text(damaged)
+        convert(tmp_path / layout, tmp_path / "out.csv", "--table", table)
+        written = [row.split(",")[0] for row in rows(tmp_path / "out.csv")]
+        assert "INNER" not in written, layout
+        files = len(list((tmp_path / layout).iterdir()))
+        assert written.count("item0") == files
+        assert written.count("item3") > 0.9 * files, layout
+
+
 def test_json_test_suite(tmp_path):
     """Each file as a value inside a record, on a line of its own between good ones."""
     folder = corpus("jts") / "test_parsing"

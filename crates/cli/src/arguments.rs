@@ -74,12 +74,7 @@ pub(crate) struct ParameterArguments {
     pub(crate) samconfig: Option<PathBuf>,
 
     /// The environment in samconfig.toml
-    #[arg(
-        long,
-        value_name = "NAME",
-        default_value = "default",
-        requires = "samconfig"
-    )]
+    #[arg(long, value_name = "NAME", default_value = "default", requires = "samconfig")]
     pub(crate) config_env: String,
 }
 
@@ -154,7 +149,7 @@ pub(crate) struct ConvertArguments {
     /// Write one CSV per source file, into the folder DESTINATION
     #[arg(long)]
     pub(crate) per_file: bool,
-    /// The folder for rejects.jsonl [default: DESTINATION with .rejects for its extension]
+    /// The folder for rejects.jsonl [default: DESTINATION.rejects]
     #[arg(long, value_name = "DIR")]
     pub(crate) rejects: Option<PathBuf>,
     /// A plan made before, instead of parameters
@@ -213,9 +208,7 @@ impl FromStr for Size {
         let units = [("K", 10), ("M", 20), ("G", 30), ("T", 40)];
         let upper = text.to_ascii_uppercase();
         let upper = upper.trim_end_matches('B').trim_end_matches('I');
-        let unit = units
-            .iter()
-            .find_map(|(unit, shift)| Some((upper.strip_suffix(unit)?, *shift)));
+        let unit = units.iter().find_map(|(unit, shift)| Some((upper.strip_suffix(unit)?, *shift)));
         let (digits, shift) = unit.unwrap_or((upper, 0));
         let number: u64 = digits
             .trim()

@@ -19,7 +19,7 @@ use tempfile::SpooledTempFile;
 
 use crate::files::InputFile;
 use crate::interrupt::{self, Interruptible};
-use crate::output::{self, PendingFile};
+use crate::output::{self, CompleteFile, PendingFile};
 use crate::progress::Counted;
 
 /// How many files may be done before their turn.
@@ -51,7 +51,7 @@ pub(crate) struct Finished {
     // Dropped first: its folder may lie in the one that was made for the CSVs.
     rejects: PendingFile,
     rejects_path: PathBuf,
-    csvs: Vec<PendingFile>,
+    csvs: Vec<CompleteFile>,
     /// CSVs of earlier runs that this run has no rows for
     stale: Vec<PathBuf>,
 }
@@ -83,7 +83,7 @@ fn publish_rejects(
     path: &Path,
 ) -> anyhow::Result<()> {
     if conversion.counts.rejected() > 0 {
-        return rejects.publish();
+        return rejects.complete().publish();
     }
     drop(rejects);
     Ok(output::remove_stale(path)?)
@@ -112,13 +112,11 @@ pub(crate) fn convert(
     let assembly = Assembly {
         turn: Mutex::new(Turn {
             next: 0,
-            sink: Some(Sink {
-                csv,
-                rejects: PendingFile::create(rejects_path)?,
-            }),
+            sink: Some(Sink { csv, rejects: PendingFile::create(rejects_path)? }),
             waiting: BTreeMap::new(),
             conversion: Conversion::default(),
             csvs: Vec::new(),
+            without_rows: Vec::new(),
             fault: None,
         }),
         moved_on: Condvar::new(),
@@ -134,12 +132,8 @@ pub(crate) fn convert(
     };
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
-        for _ in 0..threads.clamp(1, files.len()) {
-            scope.spawn(
-                || {
-                    while assembly.convert_file(next.fetch_add(1, Ordering::Relaxed)) {}
-                },
-            );
+        for _ in 0..threads.min(files.len()) {
+            scope.spawn(|| while assembly.convert_file(next.fetch_add(1, Ordering::Relaxed)) {});
         }
     });
     bar.finish_and_clear();
@@ -164,7 +158,9 @@ struct Turn {
     sink: Option<Sink>,
     waiting: BTreeMap<usize, Part>,
     conversion: Conversion,
-    csvs: Vec<PendingFile>,
+    csvs: Vec<CompleteFile>,
+    /// Files that were converted and have no rows
+    without_rows: Vec<usize>,
     /// What ends the whole conversion
     fault: Option<anyhow::Error>,
 }
@@ -181,7 +177,7 @@ struct Part {
     outcome: Result<Counts, String>,
     rows: SpooledTempFile,
     rejects: SpooledTempFile,
-    csv: Option<PendingFile>,
+    csv: Option<CompleteFile>,
 }
 
 impl Assembly<'_> {
@@ -192,19 +188,12 @@ impl Assembly<'_> {
         };
         let mut turn = self.lock();
         while turn.next + AHEAD < number && turn.fault.is_none() {
-            turn = self
-                .moved_on
-                .wait(turn)
-                .unwrap_or_else(PoisonError::into_inner);
+            turn = self.moved_on.wait(turn).unwrap_or_else(PoisonError::into_inner);
         }
         if turn.fault.is_some() || interrupt::is_interrupted() {
             return false;
         }
-        let sink = if turn.next == number {
-            turn.sink.take()
-        } else {
-            None
-        };
+        let sink = if turn.next == number { turn.sink.take() } else { None };
         drop(turn);
         let done = match sink {
             Some(sink) => self.convert_in_turn(number, file, sink),
@@ -273,12 +262,12 @@ impl Assembly<'_> {
         number: usize,
         file: &InputFile,
         rejects: impl Write,
-    ) -> anyhow::Result<(Result<Counts, String>, Option<PendingFile>)> {
+    ) -> anyhow::Result<(Result<Counts, String>, Option<CompleteFile>)> {
         let mut csv = PendingFile::create(&self.names[number])?;
         csv.write_all(self.header.as_bytes())?;
         let outcome = self.convert_one(file, &mut csv, rejects);
         let has_rows = outcome.as_ref().is_ok_and(|counts| counts.rows_written > 0);
-        Ok((outcome, has_rows.then_some(csv)))
+        Ok((outcome, has_rows.then(|| csv.complete())))
     }
 
     /// Converts one file. A panic in a decoder fails that file, not the run.
@@ -293,20 +282,14 @@ impl Assembly<'_> {
             partition_values: partition_values(&self.plan.source.partition_keys, &file.relative),
         };
         let input = fs_err::File::open(&file.path).map_err(|fault| fault.to_string())?;
-        let input = Interruptible(Counted {
-            reader: input,
-            bar: self.bar.clone(),
-        });
+        let input = Interruptible(Counted { reader: input, bar: self.bar.clone() });
         let rejects = BufWriter::new(rejects);
         let converted = catch_unwind(AssertUnwindSafe(|| {
             self.converter.convert(&source, input, rows, rejects)
         }));
         match converted {
             Ok(converted) => converted.map_err(|fault| format!("{} {fault}", source.name)),
-            Err(_) => Err(format!(
-                "{} cannot be converted: a fault in this program",
-                source.name
-            )),
+            Err(_) => Err(format!("{} cannot be converted: a fault in this program", source.name)),
         }
     }
 
@@ -331,10 +314,7 @@ impl Assembly<'_> {
     }
 
     fn finish(self, rejects_path: &Path) -> anyhow::Result<Finished> {
-        let turn = self
-            .turn
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner);
+        let turn = self.turn.into_inner().unwrap_or_else(PoisonError::into_inner);
         if interrupt::is_interrupted() {
             anyhow::bail!("interrupted");
         }
@@ -342,18 +322,11 @@ impl Assembly<'_> {
             return Err(fault);
         }
         let sink = turn.sink.context("the output is still in use")?;
-        let csvs: Vec<PendingFile> = turn.csvs.into_iter().chain(sink.csv).collect();
-        let written = |path: &PathBuf| csvs.iter().any(|csv| csv.is_at(path));
-        let stale = self
-            .names
-            .iter()
-            .filter(|path| !written(path))
-            .cloned()
-            .collect();
+        let stale = turn.without_rows.iter().filter_map(|at| self.names.get(*at));
         Ok(Finished {
             conversion: turn.conversion,
-            stale,
-            csvs,
+            stale: stale.cloned().collect(),
+            csvs: turn.csvs.into_iter().chain(sink.csv.map(PendingFile::complete)).collect(),
             rejects: sink.rejects,
             rejects_path: rejects_path.to_owned(),
         })
@@ -366,14 +339,17 @@ impl Turn {
         &mut self,
         file: &InputFile,
         outcome: Result<Counts, String>,
-        csv: Option<PendingFile>,
+        csv: Option<CompleteFile>,
     ) {
         match outcome {
-            Ok(counts) => self.conversion.counts.add(&counts),
+            Ok(counts) => {
+                if csv.is_none() && counts.rows_written == 0 {
+                    self.without_rows.push(self.next);
+                }
+                self.conversion.counts.add(&counts);
+            }
             Err(fault) => {
-                self.conversion
-                    .failures
-                    .push((file.path.display().to_string(), fault));
+                self.conversion.failures.push((file.path.display().to_string(), fault));
             }
         }
         self.csvs.extend(csv);
@@ -386,27 +362,30 @@ fn append(part: &mut SpooledTempFile, output: &mut PendingFile) -> io::Result<()
     io::copy(part, output).map(|_| ())
 }
 
+/// Endings that say how a file is written, which a CSV's name is without.
+const ENDINGS: [&str; 12] = [
+    ".gz", ".gzip", ".bz2", ".zst", ".zstd", ".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".txt",
+    ".log",
+];
+
 /// The CSV of each file, flat in one folder, since Personalize imports a folder's first level
 /// only: `2024/01/a.json.gz` becomes `2024-01-a.csv`.
 fn csv_names(files: &[InputFile], folder: &Path) -> Vec<PathBuf> {
     let mut taken: BTreeMap<String, usize> = BTreeMap::new();
     let mut name_of = |file: &InputFile| {
-        let flat = file
-            .relative
-            .trim_start_matches(['/', '.'])
-            .replace('/', "-");
-        let stem = flat.split('.').next().unwrap_or_default().to_owned();
-        let count = taken.entry(stem.clone()).or_default();
+        let flat = file.relative.replace('/', "-");
+        let mut stem = flat.as_str();
+        while let Some(shorter) = ENDINGS.iter().find_map(|ending| stem.strip_suffix(ending)) {
+            stem = shorter;
+        }
+        let count = taken.entry(stem.to_owned()).or_default();
         *count += 1;
         match *count {
             1 => format!("{stem}.csv"),
             more => format!("{stem}.{more}.csv"),
         }
     };
-    files
-        .iter()
-        .map(|file| folder.join(name_of(file)))
-        .collect()
+    files.iter().map(|file| folder.join(name_of(file))).collect()
 }
 
 #[cfg(test)]
@@ -415,20 +394,16 @@ mod tests {
 
     #[test]
     fn files_get_flat_names_of_their_own() {
-        let files: Vec<InputFile> = ["2024/01/a.json.gz", "2024/01/a.json", "2024-01/a", "b"]
-            .map(|relative| InputFile {
-                path: PathBuf::new(),
-                relative: relative.to_owned(),
-                bytes: 1,
-            })
-            .into();
+        let files: Vec<InputFile> =
+            ["2024/01/a.json.gz", "2024/01/a.json", "2024-01/a", "b.2024-01.log"]
+                .map(|relative| InputFile {
+                    path: PathBuf::new(),
+                    relative: relative.to_owned(),
+                    bytes: 1,
+                })
+                .into();
         let names = csv_names(&files, Path::new("out"));
-        let expected = [
-            "2024-01-a.csv",
-            "2024-01-a.2.csv",
-            "2024-01-a.3.csv",
-            "b.csv",
-        ];
+        let expected = ["2024-01-a.csv", "2024-01-a.2.csv", "2024-01-a.3.csv", "b.2024-01.csv"];
         assert_eq!(names, expected.map(|name| Path::new("out").join(name)));
     }
 }

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use personalize_engine::infer::{FileKind, Profile};
+use personalize_plan::Parameters;
 use personalize_plan::glue::Table;
 
 use crate::files::SourceFiles;
@@ -30,22 +31,15 @@ impl Crawl {
     pub(crate) fn of(
         source: &Path,
         files: &SourceFiles,
-        name: &str,
+        parameters: &Parameters,
         most: u64,
     ) -> anyhow::Result<Self> {
-        let mut profile = Profile::default();
+        let mut profile = Profile::expecting(parameters.source_columns());
         let mut strangers = Vec::new();
         let all = most == u64::MAX || files.bytes() <= most;
-        let chosen = if all {
-            files.files.len()
-        } else {
-            files.files.len().min(MOST_FILES)
-        };
-        let most_of_each = if all {
-            u64::MAX
-        } else {
-            (most / chosen.max(1) as u64).max(LEAST_BYTES)
-        };
+        let chosen = if all { files.files.len() } else { files.files.len().min(MOST_FILES) };
+        let most_of_each =
+            if all { u64::MAX } else { (most / chosen.max(1) as u64).max(LEAST_BYTES) };
         let mut whole = chosen == files.files.len();
         for number in 0..chosen {
             let file = &files.files[number * files.files.len() / chosen];
@@ -54,7 +48,7 @@ impl Crawl {
                 Ok(FileKind::Sampled { whole: read_whole }) => whole &= read_whole,
                 Ok(FileKind::Empty) => {}
                 Ok(FileKind::Different(kind)) => {
-                    strangers.push((file.relative.clone(), format!("is {kind}")));
+                    strangers.push((file.relative.clone(), kind.to_owned()));
                 }
                 Ok(FileKind::Unknown(kind)) => {
                     strangers.push((file.relative.clone(), format!("is {kind}")));
@@ -65,9 +59,9 @@ impl Crawl {
                 }
             }
         }
-        let keys = files.partition_keys(source);
+        let keys = files.partition_keys();
         let location = source.display().to_string();
-        let Some(table) = profile.table(name, &location, &keys) else {
+        let Some(table) = profile.table(&table_name(source), &location, &keys) else {
             let shown = source.display();
             match strangers.first() {
                 Some((file, why)) => bail!("{shown} has no file that can be read: {file} {why}"),
@@ -75,16 +69,10 @@ impl Crawl {
             }
         };
         if table.storage_descriptor.columns.is_empty() {
-            return Err(anyhow::anyhow!("no record could be read of {chosen} files"))
-                .context(location);
+            let kind = profile.classification().unwrap_or("unknown");
+            bail!("{location}: taken as {kind}, but not one record of {chosen} files can be read");
         }
-        Ok(Self {
-            table,
-            profile,
-            sampled_files: chosen,
-            whole,
-            strangers,
-        })
+        Ok(Self { table, profile, sampled_files: chosen, whole, strangers })
     }
 
     /// What was looked at, in words.
@@ -94,26 +82,17 @@ impl Crawl {
         if self.whole {
             return format!("all {records} records of {all} files");
         }
-        format!(
-            "{records} records from the beginnings of {} of {all} files",
-            self.sampled_files
-        )
+        format!("{records} records from the beginnings of {} of {all} files", self.sampled_files)
     }
 }
 
 /// The name that a crawler would give a source's table: its folder's, in lower case.
-pub(crate) fn table_name(source: &Path) -> String {
-    let name = source
-        .file_stem()
-        .map(|name| name.to_string_lossy().to_lowercase());
+fn table_name(source: &Path) -> String {
+    let name = source.file_stem().map(|name| name.to_string_lossy().to_lowercase());
     let name: String = name
         .unwrap_or_default()
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
         .collect();
-    if name.is_empty() {
-        "source".to_owned()
-    } else {
-        name
-    }
+    if name.is_empty() { "source".to_owned() } else { name }
 }

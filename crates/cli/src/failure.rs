@@ -28,16 +28,28 @@ impl Failure {
         }
         match self {
             Self::Usage(fault) => {
-                eprintln!("error: {fault:#}");
+                eprintln!("error: {}", in_one_line(&fault));
                 ExitCode::from(2)
             }
             Self::Failed(fault) => {
-                eprintln!("error: {fault:#}");
+                eprintln!("error: {}", in_one_line(&fault));
                 ExitCode::FAILURE
             }
             Self::Reported => ExitCode::FAILURE,
         }
     }
+}
+
+/// The fault and its causes; a cause that was told already is not told again.
+fn in_one_line(fault: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in fault.chain().map(ToString::to_string).filter(|cause| !cause.is_empty()) {
+        if !line.contains(&cause) {
+            let colon = if line.is_empty() { "" } else { ": " };
+            line.push_str(&format!("{colon}{cause}"));
+        }
+    }
+    line
 }
 
 impl<E: Into<anyhow::Error>> From<E> for Failure {

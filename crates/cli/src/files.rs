@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 
 /// The files of a source, sorted by their names.
 #[derive(Debug, Clone)]
@@ -10,8 +10,17 @@ pub(crate) struct SourceFiles {
     pub(crate) files: Vec<InputFile>,
     /// Files that were passed over since they are empty
     pub(crate) empty: usize,
-    /// Files that were passed over since they, or folders around them, begin with `.` or `_`
+    /// Files and folders that were passed over since their names begin with `.` or `_`
     pub(crate) hidden: usize,
+}
+
+/// A single file's name with those of the folders it was given with that say `key=value`: the
+/// others depend on how the path was typed.
+fn name_of_single(path: &Path) -> String {
+    let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
+    let last = parts.len().saturating_sub(1);
+    let kept = parts.iter().enumerate().filter(|(at, part)| *at == last || part.contains('='));
+    kept.map(|(_, part)| part.as_ref()).collect::<Vec<_>>().join("/")
 }
 
 /// One file of a source.
@@ -33,38 +42,18 @@ impl SourceFiles {
                  `aws s3 sync {shown} FOLDER`"
             );
         }
-        let metadata = fs_err::metadata(source)?;
-        let mut found = Self {
-            files: Vec::new(),
-            empty: 0,
-            hidden: 0,
-        };
+        let metadata = source.metadata().with_context(|| format!("cannot read {shown}"))?;
+        let mut found = Self { files: Vec::new(), empty: 0, hidden: 0 };
         if metadata.is_file() {
-            // A single file's own folders may say year=2024 as well.
-            let relative = source.to_string_lossy().replace('\\', "/");
-            found.add(source.to_owned(), relative, metadata.len());
-            return Ok(found);
-        }
-        for entry in walkdir::WalkDir::new(source)
-            .follow_links(true)
-            .sort_by_file_name()
-        {
-            let entry = entry?;
-            if !entry.file_type().is_file() {
-                continue;
-            }
-            let below = entry.path().strip_prefix(source).unwrap_or(entry.path());
-            let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
-            if parts.iter().any(|part| part.starts_with(['.', '_'])) {
-                found.hidden += 1;
-                continue;
-            }
-            let relative = parts.join("/");
-            found.add(entry.path().to_owned(), relative, entry.metadata()?.len());
+            found.add(source.to_owned(), name_of_single(source), metadata.len());
+        } else if metadata.is_dir() {
+            found.add_folder(source)?;
+        } else {
+            bail!("{shown} is neither a file nor a folder");
         }
         if found.files.is_empty() {
             bail!(
-                "{shown} holds no files to read ({} empty and {} hidden ones passed over)",
+                "{shown} holds nothing to read ({} empty and {} hidden files passed over)",
                 found.empty,
                 found.hidden
             );
@@ -73,15 +62,30 @@ impl SourceFiles {
         Ok(found)
     }
 
+    fn add_folder(&mut self, source: &Path) -> anyhow::Result<()> {
+        let mut hidden = 0;
+        let walk = walkdir::WalkDir::new(source).follow_links(true).min_depth(1).into_iter();
+        for entry in walk.filter_entry(|entry| {
+            let shown = !entry.file_name().to_string_lossy().starts_with(['.', '_']);
+            hidden += usize::from(!shown);
+            shown
+        }) {
+            let entry = entry?;
+            if entry.file_type().is_file() {
+                let below = entry.path().strip_prefix(source).unwrap_or(entry.path());
+                let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
+                self.add(entry.path().to_owned(), parts.join("/"), entry.metadata()?.len());
+            }
+        }
+        self.hidden = hidden;
+        Ok(())
+    }
+
     fn add(&mut self, path: PathBuf, relative: String, bytes: u64) {
         if bytes == 0 {
             self.empty += 1;
         } else {
-            self.files.push(InputFile {
-                path,
-                relative,
-                bytes,
-            });
+            self.files.push(InputFile { path, relative, bytes });
         }
     }
 
@@ -89,13 +93,8 @@ impl SourceFiles {
         self.files.iter().map(|file| file.bytes).sum()
     }
 
-    /// The partition keys that the folders give; a single file's only if they are Hive's.
-    pub(crate) fn partition_keys(&self, source: &Path) -> Vec<String> {
-        let paths = self.files.iter().map(|file| file.relative.as_str());
-        let mut keys = personalize_engine::partition_keys(paths);
-        if source.is_file() {
-            keys.retain(|key| !key.starts_with("partition_"));
-        }
-        keys
+    /// The partition keys that the folders give.
+    pub(crate) fn partition_keys(&self) -> Vec<String> {
+        personalize_engine::partition_keys(self.files.iter().map(|file| file.relative.as_str()))
     }
 }

@@ -6,7 +6,7 @@
 //! - `commands`: one module per command
 //! - `overrides`, `files`, `crawl`: parameters, source files, and samples of them
 //! - `conversion`: many files to one output, in parallel and in order
-//! - `output`: files that appear whole or not at all
+//! - `output`: files that appear whole or not at all; `stdout`: what is printed
 //! - `samples`: the sample data generator
 
 mod arguments;
@@ -21,6 +21,7 @@ mod overrides;
 mod plan_source;
 mod progress;
 mod samples;
+mod stdout;
 
 use std::process::ExitCode;
 

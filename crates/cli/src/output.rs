@@ -5,7 +5,7 @@ use std::io::{self, Seek as _, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempPath};
 
 /// A file that is being written. Dropped before it is published, it leaves nothing behind.
 #[derive(Debug)]
@@ -22,9 +22,8 @@ struct MadeFolders(Vec<PathBuf>);
 
 impl MadeFolders {
     fn make(folder: &Path) -> io::Result<Self> {
-        let missing = folder
-            .ancestors()
-            .take_while(|path| !path.as_os_str().is_empty() && !path.exists());
+        let missing =
+            folder.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists());
         let made = Self(missing.map(Path::to_owned).collect());
         fs_err::create_dir_all(folder)?;
         Ok(made)
@@ -67,11 +66,7 @@ impl PendingFile {
         let file = builder
             .tempfile_in(folder)
             .with_context(|| format!("cannot write in {}", folder.display()))?;
-        Ok(Self {
-            file,
-            folders,
-            path: path.to_owned(),
-        })
+        Ok(Self { file, folders, path: path.to_owned() })
     }
 
     /// How long the file is so far.
@@ -87,22 +82,27 @@ impl PendingFile {
         Ok(())
     }
 
-    /// Whether `path` is the file's place.
-    pub(crate) fn is_at(&self, path: &Path) -> bool {
-        self.path == path
+    /// Ends writing; the file still has its temporary name, but is no longer open.
+    pub(crate) fn complete(self) -> CompleteFile {
+        CompleteFile { file: self.file.into_temp_path(), folders: self.folders, path: self.path }
     }
+}
 
+/// A file that is written and waits to be put in its place. Dropped before, it leaves nothing.
+#[derive(Debug)]
+pub(crate) struct CompleteFile {
+    // Dropped before the folders, which have to be empty by then.
+    file: TempPath,
+    folders: MadeFolders,
+    path: PathBuf,
+}
+
+impl CompleteFile {
     /// Puts the file in its place; one that was there before is replaced.
     pub(crate) fn publish(self) -> anyhow::Result<()> {
-        let Self {
-            file,
-            folders,
-            path,
-        } = self;
+        let Self { file, folders, path } = self;
         folders.keep();
-        file.persist(&path)
-            .with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(())
+        file.persist(&path).with_context(|| format!("cannot write {}", path.display()))
     }
 }
 
@@ -119,9 +119,8 @@ impl Write for PendingFile {
 /// Writes a whole file at once.
 pub(crate) fn write_file(path: &Path, text: &str) -> anyhow::Result<()> {
     let mut file = PendingFile::create(path)?;
-    file.write_all(text.as_bytes())
-        .with_context(|| path.display().to_string())?;
-    file.publish()
+    file.write_all(text.as_bytes()).with_context(|| path.display().to_string())?;
+    file.complete().publish()
 }
 
 /// Removes a file of an earlier run, if there is one.

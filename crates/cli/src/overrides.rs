@@ -22,29 +22,52 @@ pub(crate) fn parameters(arguments: &ParameterArguments) -> Result<Parameters, F
 
 /// One `KEY=VALUE`, or CloudFormation's `ParameterKey=KEY,ParameterValue=VALUE`.
 fn pair(text: &str) -> anyhow::Result<(String, String)> {
-    let cloudformation = text
-        .strip_prefix("ParameterKey=")
-        .and_then(|rest| rest.split_once(",ParameterValue="));
-    let (name, value) = cloudformation
-        .or_else(|| text.split_once('='))
-        .ok_or_else(|| {
-            anyhow!(
-                "`{text}` is no parameter; write KEY=VALUE, and SOURCE and DESTINATION before \
+    let cloudformation =
+        text.strip_prefix("ParameterKey=").and_then(|rest| rest.split_once(",ParameterValue="));
+    let (name, value) = cloudformation.or_else(|| text.split_once('=')).ok_or_else(|| {
+        anyhow!(
+            "`{text}` is no parameter; write KEY=VALUE, and SOURCE and DESTINATION before \
              --parameter-overrides"
-            )
-        })?;
+        )
+    })?;
     Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
 
-/// A pair of samconfig.toml, where quotes around a value are not part of it. On the command line
-/// the shell has taken them off already.
-fn quoted_pair(text: &str) -> anyhow::Result<(String, String)> {
+/// Splits at white space outside double quotes, and takes the quotes off; `\"` and `\\` stand for
+/// what is behind the backslash.
+fn split_quoted(line: &str) -> anyhow::Result<Vec<String>> {
+    let mut texts = Vec::new();
+    let mut text: Option<String> = None;
+    let mut quoted = false;
+    let mut chars = line.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' => {
+                quoted = !quoted;
+                text.get_or_insert_default();
+            }
+            '\\' if quoted => text.get_or_insert_default().extend(chars.next()),
+            c if c.is_whitespace() && !quoted => texts.extend(text.take()),
+            c => text.get_or_insert_default().push(c),
+        }
+    }
+    if quoted {
+        bail!("parameter_overrides has a quote that is not closed: {line}");
+    }
+    texts.extend(text);
+    Ok(texts)
+}
+
+/// A list's entry: one pair, whose value may stand in double quotes.
+fn list_entry(text: &str) -> anyhow::Result<(String, String)> {
     let (name, value) = pair(text)?;
-    let inner = ['"', '\'']
-        .iter()
-        .find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote))
-        .map(str::to_owned);
-    Ok((name, inner.unwrap_or(value)))
+    if !value.starts_with('"') {
+        return Ok((name, value));
+    }
+    match split_quoted(&value)?.as_slice() {
+        [whole] => Ok((name, whole.clone())),
+        _ => bail!("`{text}` has text behind its quotes"),
+    }
 }
 
 /// The `parameter_overrides` that `sam deploy --config-env` would use: a list of pairs, or one
@@ -57,31 +80,24 @@ fn from_samconfig(text: &str, environment: &str) -> anyhow::Result<Vec<(String, 
             .filter(|(_, value)| value.is_table())
             .map(|(name, _)| name.as_str())
             .collect();
-        bail!(
-            "there is no environment `{environment}`; it has {}",
-            found.join(", ")
-        );
+        bail!("there is no environment `{environment}`; it has {}", found.join(", "));
     };
-    let section = |command: &str| {
-        settings
-            .get(command)?
-            .get("parameters")?
-            .get("parameter_overrides")
-    };
+    let section =
+        |command: &str| settings.get(command)?.get("parameters")?.get("parameter_overrides");
     let Some(overrides) = section("deploy").or_else(|| section("global")) else {
         bail!("[{environment}.deploy.parameters] has no parameter_overrides");
     };
-    let texts = match overrides {
-        toml::Value::String(line) => shlex::split(line)
-            .ok_or_else(|| anyhow!("parameter_overrides has a quote that is not closed: {line}"))?,
+    match overrides {
+        toml::Value::String(line) => split_quoted(line)?.iter().map(|text| pair(text)).collect(),
         toml::Value::Array(entries) => entries
             .iter()
-            .map(|entry| entry.as_str().map(str::to_owned))
-            .collect::<Option<Vec<_>>>()
-            .ok_or_else(|| anyhow!("parameter_overrides has an entry that is no string"))?,
+            .map(|entry| match entry.as_str() {
+                Some(text) => list_entry(text),
+                None => bail!("parameter_overrides has an entry that is no string"),
+            })
+            .collect(),
         _ => bail!("parameter_overrides is neither a string nor a list of strings"),
-    };
-    texts.iter().map(|text| quoted_pair(text)).collect()
+    }
 }
 
 #[cfg(test)]
@@ -97,10 +113,7 @@ mod tests {
     #[track_caller]
     fn check(text: &str) {
         let pairs = from_samconfig(text, "default").unwrap();
-        let pairs: Vec<_> = pairs
-            .iter()
-            .map(|(n, v)| (n.as_str(), v.as_str()))
-            .collect();
+        let pairs: Vec<_> = pairs.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
         assert_eq!(pairs, EXPECTED);
     }
 
@@ -122,6 +135,21 @@ mod tests {
               ParameterKey=EventTypes,ParameterValue="Product Added,Order Completed"
               SourceColumnItemId=properties.sku'''"#,
         );
+    }
+
+    #[test]
+    fn quotes_inside_a_value_stay() {
+        let value = |text: &str| from_samconfig(text, "d").unwrap()[0].1.clone();
+        let section = "[d.deploy.parameters]\nparameter_overrides = ";
+        for (written, expected) in [
+            (r#"'EventTypes="\"Buy, Now\",View"'"#, r#""Buy, Now",View"#),
+            (r#"['EventTypes="\"Buy, Now\",View"']"#, r#""Buy, Now",View"#),
+            (r#"["TimestampFormat=yyyy-MM-dd'T'HH:mm"]"#, "yyyy-MM-dd'T'HH:mm"),
+            (r#""TimestampFormat=yyyy-MM-dd'T'HH:mm""#, "yyyy-MM-dd'T'HH:mm"),
+        ] {
+            assert_eq!(value(&format!("{section}{written}")), expected);
+        }
+        assert!(from_samconfig(&format!("{section}'A=\"x'"), "d").is_err());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use personalize_plan::glue::Table;
 use personalize_plan::{ConversionPlan, Parameters, PlanError, propose, resolve};
 
 use crate::arguments::{ParameterArguments, SampleSize};
-use crate::crawl::{Crawl, table_name};
+use crate::crawl::Crawl;
 use crate::failure::Failure;
 use crate::files::SourceFiles;
 use crate::overrides;
@@ -41,7 +41,7 @@ pub(crate) fn plan_for_source(
     quiet: bool,
 ) -> Result<ConversionPlan, Failure> {
     let parameters = overrides::parameters(arguments)?;
-    let crawl = Crawl::of(source, files, &table_name(source), sample.sample.0)?;
+    let crawl = Crawl::of(source, files, &parameters, sample.sample.0)?;
     if !quiet {
         for (file, why) in crawl.strangers.iter().take(MOST_WARNINGS) {
             eprintln!("warning: {file} {why}");
@@ -60,16 +60,9 @@ fn hint(parameters: &Parameters, crawl: &Crawl, files: &SourceFiles, fault: &Pla
         return String::new();
     };
     let parameter = missing.parameter.as_str();
-    let proposals = propose(
-        parameters.dataset,
-        parameters.domain,
-        &crawl.profile.columns(),
-    );
+    let proposals = propose(parameters.dataset, parameters.domain, &crawl.profile.columns());
     let mut hint = String::new();
-    if let Some(proposal) = proposals
-        .iter()
-        .find(|proposal| proposal.parameter == parameter)
-    {
+    if let Some(proposal) = proposals.iter().find(|proposal| proposal.parameter == parameter) {
         hint = format!("; try --parameter-overrides {parameter}={}", proposal.path);
     }
     if !crawl.whole {

@@ -1,11 +1,7 @@
 //! Whole conversions in memory: JSON lines as Firehose writes them, and nested events of which
 //! some are kept.
 
-#![allow(
-    clippy::expect_used,
-    missing_docs,
-    reason = "a benchmark may fail loudly"
-)]
+#![allow(clippy::expect_used, missing_docs, reason = "a benchmark may fail loudly")]
 
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -33,12 +29,8 @@ fn flat() -> String {
 fn nested() -> String {
     let mut text = String::new();
     for n in 0..RECORDS {
-        let event = [
-            "Product Clicked",
-            "Page Viewed",
-            "Order Completed",
-            "Email Opened",
-        ][n as usize % 4];
+        let event =
+            ["Product Clicked", "Page Viewed", "Order Completed", "Email Opened"][n as usize % 4];
         let (sku, minute, second) = (n * 7919 % 5000, n / 60 % 60, n % 60);
         let _ = writeln!(
             text,
@@ -50,9 +42,7 @@ fn nested() -> String {
 
 fn conversion(criterion: &mut Criterion, name: &str, text: &str, parameters: &[(&str, &str)]) {
     let mut profile = Profile::default();
-    profile
-        .sample(text.as_bytes(), 1 << 20)
-        .expect("text in memory can be read");
+    profile.sample(text.as_bytes(), 1 << 20).expect("text in memory can be read");
     let table = profile.table("events", "", &[]).expect("it is JSON");
     let parameters = Parameters::from_pairs(parameters.iter().copied()).expect("they are valid");
     let plan = resolve(&parameters, &table).expect("its columns are there");

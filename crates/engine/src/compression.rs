@@ -64,10 +64,7 @@ pub(crate) struct Decompressed<'a> {
 pub(crate) fn decompress<'a>(input: impl Read + 'a) -> std::io::Result<Decompressed<'a>> {
     let mut input = input;
     let mut head = Vec::with_capacity(MAGIC_LENGTH);
-    input
-        .by_ref()
-        .take(MAGIC_LENGTH as u64)
-        .read_to_end(&mut head)?;
+    input.by_ref().take(MAGIC_LENGTH as u64).read_to_end(&mut head)?;
     let compression = Compression::of(&head);
     let whole = std::io::Cursor::new(head).chain(input);
     let blocks = |whole| BufReader::with_capacity(BLOCK, whole);
@@ -77,8 +74,5 @@ pub(crate) fn decompress<'a>(input: impl Read + 'a) -> std::io::Result<Decompres
         Compression::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(blocks(whole))),
         Compression::Zstd => Box::new(zstd::Decoder::with_buffer(blocks(whole))?),
     };
-    Ok(Decompressed {
-        compression,
-        reader,
-    })
+    Ok(Decompressed { compression, reader })
 }

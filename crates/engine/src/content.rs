@@ -26,10 +26,7 @@ fn looks_binary(head: &[u8]) -> bool {
     const FEW: usize = 8;
     let control = |c: &&u8| matches!(c, 0x02..=0x08 | 0x0e..=0x1a | 0x1c | 0x1d | 0x1f | 0x7f);
     let controls = head.iter().filter(control).count();
-    let invalid = head
-        .utf8_chunks()
-        .filter(|chunk| !chunk.invalid().is_empty())
-        .count();
+    let invalid = head.utf8_chunks().filter(|chunk| !chunk.invalid().is_empty()).count();
     let odd = controls + invalid;
     head.contains(&0) || (odd > FEW && odd * 7 > head.len())
 }
@@ -40,15 +37,9 @@ mod tests {
 
     #[test]
     fn text_is_told_from_other_content() {
-        for text in [
-            "{\"a\":1}",
-            "[\"\u{2}\"]",
-            "a\u{1}b\u{1}c\n",
-            "",
-            "ORC\",1",
-            "日本語",
-            "\u{1e}{}",
-        ] {
+        for text in
+            ["{\"a\":1}", "[\"\u{2}\"]", "a\u{1}b\u{1}c\n", "", "ORC\",1", "日本語", "\u{1e}{}"]
+        {
             assert_eq!(not_text(text.as_bytes()), None, "{text}");
         }
         assert_eq!(not_text(b"PAR1\x15\x04"), Some("Parquet"));

@@ -10,7 +10,7 @@ use crate::compression::{Compression, decompress};
 use crate::content;
 use crate::convert::{Mapping, Outcome, Scratch};
 use crate::counts::Counts;
-use crate::csv::{MappedRow, Rows};
+use crate::csv::{MappedRow, Rows, column_names};
 use crate::error::{ConvertError, SourceError};
 use crate::fault::RecordFault;
 use crate::frame::Frame;
@@ -49,10 +49,7 @@ impl Converter {
         let mapping = Mapping::new(plan);
         let (fixed, _) = mapping.projection.slots();
         let mut columns = vec![(String::new(), false); fixed];
-        let required = plan
-            .fields
-            .iter()
-            .map(|field| (&field.source, !field.nullable));
+        let required = plan.fields.iter().map(|field| (&field.source, !field.nullable));
         let filter = plan.filter.iter().map(|filter| (&filter.source, true));
         let mut projection = mapping.projection.clone();
         for (source, required) in required.chain(filter) {
@@ -63,11 +60,7 @@ impl Converter {
                 columns[slot].1 |= required;
             }
         }
-        Self {
-            mapping,
-            format: plan.source.format.clone(),
-            columns,
-        }
+        Self { mapping, format: plan.source.format.clone(), columns }
     }
 
     /// The header line of the CSV, with its line break.
@@ -190,11 +183,7 @@ impl<R: Read, W: Write, J: Write> Run<'_, R, W, J> {
 
     fn csv(&mut self, format: &CsvFormat, columns: &[(String, bool)]) -> Result<(), ConvertError> {
         let mut rows = Rows::new(format.delimiter as u8, format.quote as u8);
-        let mut header = Header {
-            format,
-            columns,
-            file: None,
-        };
+        let mut header = Header { format, columns, file: None };
         let mut at = 0;
         loop {
             let bytes = self.window.bytes();
@@ -220,10 +209,7 @@ impl<R: Read, W: Write, J: Write> Run<'_, R, W, J> {
                             Outcome::Rejected(RecordFault::Ragged { expected, found })
                         }
                         Ok(text) => self.mapping.convert(
-                            &MappedRow {
-                                row: rows.row(text),
-                                cell_of_slot: &layout.cell_of_slot,
-                            },
+                            &MappedRow { row: rows.row(text), cell_of_slot: &layout.cell_of_slot },
                             &self.file.partition_values,
                             &mut self.scratch,
                             &mut self.out,
@@ -232,9 +218,7 @@ impl<R: Read, W: Write, J: Write> Run<'_, R, W, J> {
                     at = self.count(outcome, range)?;
                 }
                 Frame::Fault(_, fault) if header.file.is_none() && format.header => {
-                    return Err(ConvertError::Header(
-                        fault.message(&self.mapping.field_names),
-                    ));
+                    return Err(ConvertError::Header(fault.message(&self.mapping.field_names)));
                 }
                 Frame::Fault(range, fault) => at = self.reject(fault, range)?,
                 Frame::More(from) => {
@@ -283,9 +267,7 @@ impl<R: Read, W: Write, J: Write> Run<'_, R, W, J> {
             message: &fault.message(names),
             bytes: Bytes::of(&self.window.bytes()[range.clone()]),
         };
-        reject
-            .write(&mut self.rejects)
-            .map_err(ConvertError::Write)?;
+        reject.write(&mut self.rejects).map_err(ConvertError::Write)?;
         self.counts.records_read += 1;
         *self.rejected.entry(fault).or_default() += 1;
         Ok(range.end)
@@ -302,18 +284,12 @@ impl<R: Read, W: Write, J: Write> Run<'_, R, W, J> {
                 self.counts.bytes_decoded += count as u64;
                 Ok(())
             }
-            Err(fault) => Err(read_error(
-                fault,
-                self.compression,
-                self.counts.bytes_decoded,
-            )),
+            Err(fault) => Err(read_error(fault, self.compression, self.counts.bytes_decoded)),
         }
     }
 
     fn write_rows(&mut self) -> Result<(), ConvertError> {
-        self.rows
-            .write_all(&self.out)
-            .map_err(ConvertError::Write)?;
+        self.rows.write_all(&self.out).map_err(ConvertError::Write)?;
         self.out.clear();
         Ok(())
     }
@@ -347,42 +323,27 @@ impl Header<'_> {
     /// if the row is done with.
     fn read(&mut self, rows: &Rows, first_row: &str) -> Result<bool, ConvertError> {
         let names: Vec<String> = if self.format.header {
-            rows.row(first_row)
-                .texts()
-                .map(|name| name.trim().to_owned())
-                .collect()
+            column_names(&rows.row(first_row).texts().collect::<Vec<_>>())
         } else {
             self.format.columns.clone()
         };
         let mut cell_of_slot = Vec::with_capacity(self.columns.len());
         for (column, required) in self.columns {
             let lower = column.to_lowercase();
-            let mut cells = (0..names.len()).filter(|at| names[*at].to_lowercase() == lower);
-            let cell = cells.next();
-            if cells.next().is_some() {
-                return Err(ConvertError::DoubledColumn(column.clone()));
-            }
+            let cell = names.iter().position(|name| name.to_lowercase() == lower);
             if cell.is_none() && *required {
-                return Err(ConvertError::MissingColumn {
-                    missing: column.clone(),
-                    found: names,
-                });
+                return Err(ConvertError::MissingColumn { missing: column.clone(), found: names });
             }
             cell_of_slot.push(cell);
         }
-        self.file = Some(FileLayout {
-            cells: names.len(),
-            cell_of_slot,
-        });
+        self.file = Some(FileLayout { cells: names.len(), cell_of_slot });
         Ok(self.format.header)
     }
 }
 
 /// Tells the source's own faults from those of its content.
 fn read_error(fault: io::Error, compression: Compression, decoded: u64) -> ConvertError {
-    let is_source = fault
-        .get_ref()
-        .is_some_and(|inner| inner.is::<SourceError>());
+    let is_source = fault.get_ref().is_some_and(|inner| inner.is::<SourceError>());
     if is_source || compression == Compression::None {
         return ConvertError::Read(match fault.downcast::<SourceError>() {
             Ok(SourceError(inner)) => inner,
@@ -390,14 +351,7 @@ fn read_error(fault: io::Error, compression: Compression, decoded: u64) -> Conve
         });
     }
     match fault.kind() {
-        io::ErrorKind::UnexpectedEof => ConvertError::Truncated {
-            compression,
-            decoded,
-        },
-        _ => ConvertError::Corrupt {
-            compression,
-            decoded,
-            fault: fault.to_string(),
-        },
+        io::ErrorKind::UnexpectedEof => ConvertError::Truncated { compression, decoded },
+        _ => ConvertError::Corrupt { compression, decoded, fault: fault.to_string() },
     }
 }

@@ -32,12 +32,7 @@ enum After {
 
 impl Rows {
     pub(crate) fn new(delimiter: u8, quote: u8) -> Self {
-        Self {
-            delimiter,
-            quote,
-            cells: Vec::new(),
-            row_start: 0,
-        }
+        Self { delimiter, quote, cells: Vec::new(), row_start: 0 }
     }
 
     /// How many cells the last row has.
@@ -53,17 +48,9 @@ impl Rows {
     /// The next row in `bytes` from `at` on, without empty lines; `last` says that nothing follows
     /// `bytes`.
     pub(crate) fn next(&mut self, bytes: &[u8], at: usize, last: bool) -> Frame {
-        let start = at
-            + bytes[at..]
-                .iter()
-                .take_while(|c| matches!(c, b'\n' | b'\r'))
-                .count();
+        let start = at + bytes[at..].iter().take_while(|c| matches!(c, b'\n' | b'\r')).count();
         if start == bytes.len() {
-            return if last {
-                Frame::Done
-            } else {
-                Frame::More(start)
-            };
+            return if last { Frame::Done } else { Frame::More(start) };
         }
         self.row_start = start;
         self.cells.clear();
@@ -84,11 +71,7 @@ impl Rows {
 
     /// Gives up the row that begins at `start` since its quote is not closed in all of `bytes`.
     pub(crate) fn give_up(bytes: &[u8], start: usize) -> Frame {
-        Self::first_line(
-            bytes,
-            start,
-            RecordFault::Quotes("a quote that is never closed"),
-        )
+        Self::first_line(bytes, start, RecordFault::Quotes("a quote that is never closed"))
     }
 
     /// Only the first line is set aside: what looked like the rest of a quoted cell may be rows.
@@ -109,11 +92,7 @@ impl Rows {
         }
         let found = memchr::memchr2(self.delimiter, b'\n', &bytes[at..]).map(|found| at + found);
         let end = found.or(last.then_some(bytes.len())).ok_or(None)?;
-        let plain = |end| Cell {
-            start: at,
-            end,
-            has_doubled_quotes: false,
-        };
+        let plain = |end| Cell { start: at, end, has_doubled_quotes: false };
         if bytes.get(end) == Some(&self.delimiter) {
             return Ok((plain(end), After::Cell(end + 1)));
         }
@@ -128,11 +107,7 @@ impl Rows {
         last: bool,
     ) -> Result<(Cell, After), Option<RecordFault>> {
         let unclosed = RecordFault::Quotes("a quote that is never closed");
-        let mut cell = Cell {
-            start,
-            end: start,
-            has_doubled_quotes: false,
-        };
+        let mut cell = Cell { start, end: start, has_doubled_quotes: false };
         loop {
             let found = memchr::memchr(self.quote, &bytes[cell.end..]);
             cell.end += found.ok_or(last.then_some(unclosed))?;
@@ -152,6 +127,24 @@ impl Rows {
     }
 }
 
+/// The columns that a header names. A cell that is blank, or names a column again, is called by its
+/// position, as crawlers call columns without a header: `col3`.
+pub(crate) fn column_names(header: &[String]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for (at, name) in header.iter().enumerate() {
+        let name = name.trim();
+        let lower = name.to_lowercase();
+        let known = names.iter().any(|known| known.to_lowercase() == lower);
+        names.push(if name.is_empty() || known { position_name(at) } else { name.to_owned() });
+    }
+    names
+}
+
+/// What crawlers call a column without a name.
+pub(crate) fn position_name(at: usize) -> String {
+    format!("col{at}")
+}
+
 /// A row's cells by position.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Row<'a> {
@@ -166,10 +159,7 @@ impl<'a> Row<'a> {
             return Value::Missing;
         };
         let start = self.rows.row_start;
-        let text = self
-            .text
-            .get(cell.start - start..cell.end - start)
-            .unwrap_or_default();
+        let text = self.text.get(cell.start - start..cell.end - start).unwrap_or_default();
         if text == HIVE_NULL {
             return Value::Missing;
         }
@@ -183,10 +173,9 @@ impl<'a> Row<'a> {
     /// Every cell's text.
     pub(crate) fn texts(self) -> impl Iterator<Item = String> + use<'a> {
         (0..self.rows.cells()).map(move |at| match self.cell(at) {
-            Value::Text(text) => text
-                .decode(&mut String::new())
-                .map(str::to_owned)
-                .unwrap_or_default(),
+            Value::Text(text) => {
+                text.decode(&mut String::new()).map(str::to_owned).unwrap_or_default()
+            }
             _ => String::new(),
         })
     }
@@ -257,10 +246,7 @@ mod tests {
     fn empty_cells_and_hives_null_are_missing() {
         let text = "\\N,,\"\",\\NN";
         let mut rows = Rows::new(b',', b'"');
-        assert!(matches!(
-            rows.next(text.as_bytes(), 0, true),
-            Frame::Record(_)
-        ));
+        assert!(matches!(rows.next(text.as_bytes(), 0, true), Frame::Record(_)));
         let row = rows.row(text);
         let missing: Vec<bool> = (0..4).map(|at| row.cell(at) == Value::Missing).collect();
         assert_eq!(missing, [true, true, true, false]);

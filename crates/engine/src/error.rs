@@ -60,9 +60,6 @@ pub enum ConvertError {
         /// The columns that the file has.
         found: Vec<String>,
     },
-    /// A CSV file's header has a column twice that the plan reads.
-    #[error("has the column `{0}` twice in its first line")]
-    DoubledColumn(String),
     /// A CSV file's first line is no row.
     #[error("has no readable header: {0}")]
     Header(String),

@@ -72,10 +72,7 @@ impl RecordFault {
             }
             Self::NotUtf8 => "not UTF-8; convert the file from its encoding first".into(),
             Self::Field { field, fault } => {
-                format!(
-                    "{} {fault}",
-                    field_names.get(*field).map_or("", String::as_str)
-                )
+                format!("{} {fault}", field_names.get(*field).map_or("", String::as_str))
             }
         }
     }

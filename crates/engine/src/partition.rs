@@ -19,14 +19,13 @@ fn hive(folder: &str) -> Option<(&str, &str)> {
 /// takes the value of the folder `key=value`, with Hive's percent escapes undone.
 pub fn partition_values(keys: &[String], path: &str) -> Vec<Option<String>> {
     let value = |key: &String| {
-        let named = folders(path)
-            .filter_map(hive)
-            .find(|(name, _)| name.eq_ignore_ascii_case(key));
+        let named = folders(path).filter_map(hive).find(|(name, _)| name.eq_ignore_ascii_case(key));
         if let Some((_, value)) = named {
             return (value != HIVE_NULL).then(|| unescape(value));
         }
         let depth = key.strip_prefix("partition_")?.parse().ok()?;
-        folders(path).nth(depth).map(str::to_owned)
+        let folder = folders(path).nth(depth)?;
+        hive(folder).is_none().then(|| folder.to_owned())
     };
     keys.iter().map(value).collect()
 }
@@ -76,10 +75,7 @@ mod tests {
     use super::*;
 
     fn values(keys: &[&str], path: &str) -> Vec<Option<String>> {
-        partition_values(
-            &keys.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            path,
-        )
+        partition_values(&keys.iter().map(ToString::to_string).collect::<Vec<_>>(), path)
     }
 
     #[test]
@@ -90,10 +86,7 @@ mod tests {
         );
         let found = values(&["year", "City"], "year=2024/city=K%C3%B6ln%2F1/a=b.json");
         assert_eq!(found, [Some("2024".into()), Some("Köln/1".into())]);
-        assert_eq!(
-            values(&["year"], "year=__HIVE_DEFAULT_PARTITION__/x"),
-            [None]
-        );
+        assert_eq!(values(&["year"], "year=__HIVE_DEFAULT_PARTITION__/x"), [None]);
     }
 
     #[test]

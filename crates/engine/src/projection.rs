@@ -42,11 +42,7 @@ impl Projection {
 
     /// A projection that wants nothing.
     pub(crate) fn empty() -> Self {
-        Self {
-            nodes: vec![Node::default()],
-            fixed: 0,
-            elements: 0,
-        }
+        Self { nodes: vec![Node::default()], fixed: 0, elements: 0 }
     }
 
     /// The slot of a path, which is added if it is new.
@@ -66,16 +62,8 @@ impl Projection {
         if let Some(slot) = self.nodes[at.0].slot {
             return slot;
         }
-        let count = if in_element {
-            &mut self.elements
-        } else {
-            &mut self.fixed
-        };
-        let slot = if in_element {
-            Slot::Element(*count)
-        } else {
-            Slot::Fixed(*count)
-        };
+        let count = if in_element { &mut self.elements } else { &mut self.fixed };
+        let slot = if in_element { Slot::Element(*count) } else { Slot::Fixed(*count) };
         *count += 1;
         self.nodes[at.0].slot = Some(slot);
         slot
@@ -116,20 +104,13 @@ impl Projection {
             return node;
         }
         let node = self.new_node();
-        let member = Member {
-            name: name.to_owned(),
-            lower: name.to_lowercase(),
-            node,
-        };
+        let member = Member { name: name.to_owned(), lower: name.to_lowercase(), node };
         self.nodes[at.0].members.push(member);
         node
     }
 
     fn index(&mut self, at: NodeId, index: usize) -> NodeId {
-        if let Some((_, node)) = self.nodes[at.0]
-            .by_index
-            .iter()
-            .find(|(known, _)| *known == index)
+        if let Some((_, node)) = self.nodes[at.0].by_index.iter().find(|(known, _)| *known == index)
         {
             return *node;
         }
@@ -167,10 +148,7 @@ impl Node {
     /// The member of that name, ignoring case.
     pub(crate) fn find_decoded(&self, name: &str) -> Option<NodeId> {
         let lower = name.to_lowercase();
-        self.members
-            .iter()
-            .find(|member| member.lower == lower)
-            .map(|member| member.node)
+        self.members.iter().find(|member| member.lower == lower).map(|member| member.node)
     }
 
     /// Whether anything inside the value at this place is wanted.

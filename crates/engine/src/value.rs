@@ -80,14 +80,7 @@ impl<'a> Value<'a> {
             Some(b'"') => {
                 let raw = &text[1..text.len() - 1];
                 let escaped = memchr::memchr(b'\\', raw.as_bytes()).is_some();
-                Self::Text(Text::new(
-                    raw,
-                    if escaped {
-                        Escapes::Json
-                    } else {
-                        Escapes::None
-                    },
-                ))
+                Self::Text(Text::new(raw, if escaped { Escapes::Json } else { Escapes::None }))
             }
             Some(b'{') => Self::Object(text),
             Some(b'[') => Self::Array(text),
@@ -126,12 +119,7 @@ mod tests {
     #[test]
     fn doubled_quotes_stand_for_one() {
         let mut scratch = String::new();
-        for (raw, expected) in [
-            ("a\"\"b", "a\"b"),
-            ("\"\"\"\"", "\"\""),
-            ("é", "é"),
-            ("", ""),
-        ] {
+        for (raw, expected) in [("a\"\"b", "a\"b"), ("\"\"\"\"", "\"\""), ("é", "é"), ("", "")] {
             let text = Text::new(raw, Escapes::DoubledQuote(b'"'));
             assert_eq!(text.decode(&mut scratch), Ok(expected));
         }

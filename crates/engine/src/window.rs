@@ -79,10 +79,7 @@ impl<R: Read> Window<R> {
     /// line breaks are counted from one to the next, and only then.
     pub(crate) fn place(&mut self, at: usize) -> Place {
         self.count_lines(self.filled.start + at);
-        Place {
-            offset: self.offset() + at as u64,
-            line: self.lines.breaks + 1,
-        }
+        Place { offset: self.offset() + at as u64, line: self.lines.breaks + 1 }
     }
 
     fn count_lines(&mut self, to: usize) {
@@ -140,18 +137,9 @@ mod tests {
             window.consume(step);
             at += step;
             let line = text[..at].matches('\n').count() as u64 + 1;
-            assert_eq!(
-                window.place(0),
-                Place {
-                    offset: at as u64,
-                    line
-                }
-            );
+            assert_eq!(window.place(0), Place { offset: at as u64, line });
             window.read().unwrap();
-            assert_eq!(
-                window.bytes(),
-                &text.as_bytes()[at..at + window.bytes().len()]
-            );
+            assert_eq!(window.bytes(), &text.as_bytes()[at..at + window.bytes().len()]);
         }
         assert_eq!(at + window.bytes().len(), text.len());
     }

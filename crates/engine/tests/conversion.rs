@@ -1,11 +1,6 @@
 //! Whole conversions: records across block boundaries, and promises that hold for any bytes.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test may"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
 
 use std::io::Read;
 
@@ -15,24 +10,12 @@ use personalize_plan::{Parameters, resolve};
 use proptest::prelude::*;
 
 fn converter(classification: &str, parameters: &[(&str, &str)]) -> Converter {
-    let column = |name: &str| Column {
-        name: name.into(),
-        type_name: "string".into(),
-    };
-    let mut table = Table {
-        name: "t".into(),
-        ..Table::default()
-    };
-    table
-        .parameters
-        .insert("classification".into(), classification.into());
+    let column = |name: &str| Column { name: name.into(), type_name: "string".into() };
+    let mut table = Table { name: "t".into(), ..Table::default() };
+    table.parameters.insert("classification".into(), classification.into());
     table.storage_descriptor.columns = ["user_id", "item_id", "timestamp"].map(column).into();
     Converter::new(
-        &resolve(
-            &Parameters::from_pairs(parameters.iter().copied()).unwrap(),
-            &table,
-        )
-        .unwrap(),
+        &resolve(&Parameters::from_pairs(parameters.iter().copied()).unwrap(), &table).unwrap(),
     )
 }
 
@@ -49,20 +32,13 @@ fn convert(converter: &Converter, input: impl Read) -> Result<Converted, Convert
     Ok(Converted {
         counts,
         rows: String::from_utf8(rows).expect("rows are UTF-8"),
-        rejects: rejects
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect(),
+        rejects: rejects.lines().map(|line| serde_json::from_str(line).unwrap()).collect(),
     })
 }
 
 /// The number of filler bytes in record `n`: every length comes up, and some are very long.
 fn filler(n: usize) -> usize {
-    if n % 97 == 0 {
-        300_000 + n
-    } else {
-        n * 7 % 2000
-    }
+    if n.is_multiple_of(97) { 300_000 + n } else { n * 7 % 2000 }
 }
 
 #[test]
@@ -79,12 +55,7 @@ fn records_are_whole_wherever_blocks_end() {
             expected += &format!("i {n},u}}{{,{}\n", 1_700_000_000 + n);
         }
         let converted = convert(&converter("json", &[]), text.as_bytes()).unwrap();
-        assert_eq!(
-            converted.counts.rows_written,
-            3000,
-            "{:?}",
-            converted.rejects.first()
-        );
+        assert_eq!(converted.counts.rows_written, 3000, "{:?}", converted.rejects.first());
         assert!(converted.rows == expected, "rows differ for {separator:?}");
     }
 }
@@ -97,16 +68,10 @@ fn csv_rows_are_whole_wherever_blocks_end() {
         let line_end = if n % 2 == 0 { "\r\n" } else { "\n" };
         let filler = "x\n\"\"".repeat(filler(n) / 50);
         text += &format!("\"u{filler}\",i{n},{}{line_end}", 1_700_000_000 + n);
-        let user = format!("u{filler}")
-            .replace("\"\"", "\"")
-            .replace('\n', " ");
+        let user = format!("u{filler}").replace("\"\"", "\"").replace('\n', " ");
         if user.chars().count() <= 256 {
             let quoted = user.replace('"', "\\\"");
-            let user = if user.contains('"') {
-                format!("\"{quoted}\"")
-            } else {
-                user
-            };
+            let user = if user.contains('"') { format!("\"{quoted}\"") } else { user };
             expected += &format!("i{n},{user},{}\n", 1_700_000_000 + n);
         }
     }
@@ -133,12 +98,7 @@ fn offsets_and_lines_of_rejects_hold_in_large_files() {
     let found: Vec<_> = converted
         .rejects
         .iter()
-        .map(|reject| {
-            (
-                reject["offset"].as_u64().unwrap(),
-                reject["line"].as_u64().unwrap(),
-            )
-        })
+        .map(|reject| (reject["offset"].as_u64().unwrap(), reject["line"].as_u64().unwrap()))
         .collect();
     assert_eq!(found, places);
 }
@@ -147,26 +107,15 @@ fn offsets_and_lines_of_rejects_hold_in_large_files() {
 fn a_record_without_an_end_is_told_not_held() {
     let endless =
         std::io::Cursor::new(b"{\"x\":[".to_vec()).chain(std::io::repeat(b' ').take(1 << 30));
-    let fault = convert(&converter("json", &[]), endless)
-        .err()
-        .expect("it never ends");
-    assert!(
-        matches!(fault, ConvertError::RecordTooLong { offset: 0, line: 1 }),
-        "{fault}"
-    );
+    let fault = convert(&converter("json", &[]), endless).err().expect("it never ends");
+    assert!(matches!(fault, ConvertError::RecordTooLong { offset: 0, line: 1 }), "{fault}");
     assert!(fault.is_poison());
 
     // A record without its end costs itself, however much follows.
     let good = r#"{"user_id":"u","item_id":"i","timestamp":1700000000}"#;
-    let text = format!(
-        r#"{good}{{"user_id":"u","more":{{"x":1}}{}"#,
-        good.repeat(400_000)
-    );
+    let text = format!(r#"{good}{{"user_id":"u","more":{{"x":1}}{}"#, good.repeat(400_000));
     let converted = convert(&converter("json", &[]), text.as_bytes()).unwrap();
-    assert_eq!(
-        (converted.counts.rows_written, converted.counts.rejected()),
-        (400_001, 1)
-    );
+    assert_eq!((converted.counts.rows_written, converted.counts.rejected()), (400_001, 1));
 
     // A stray quote costs its own line, however much follows.
     let mut text = b"\"u,i,1700000000\n".to_vec();
@@ -174,10 +123,7 @@ fn a_record_without_an_end_is_told_not_held() {
         text.extend_from_slice(b"u,i,1700000000\n");
     }
     let converted = convert(&converter("csv", &[]), text.as_slice()).unwrap();
-    assert_eq!(
-        (converted.counts.rows_written, converted.counts.rejected()),
-        (1_200_000, 1)
-    );
+    assert_eq!((converted.counts.rows_written, converted.counts.rejected()), (1_200_000, 1));
 }
 
 /// Bytes that look like records more often than chance would have it.
@@ -215,10 +161,10 @@ proptest! {
     }
 
     #[test]
-    fn identifiers_survive_the_csv(user in "\\PC{1,40}", item in "[ -~]{1,40}") {
+    fn identifiers_survive_the_csv(user in "[\\PC&&[^\\p{Zl}\\p{Zp}]]{1,40}", item in "[ -~]{1,40}") {
         let record = serde_json::json!({ "user_id": user, "item_id": item, "timestamp": 1_700_000_000 });
         let converted = convert(&converter("json", &[]), record.to_string().as_bytes()).unwrap();
-        let blank = |text: &str| text.trim_matches([' ', '\u{85}', '\u{2028}', '\u{2029}']).is_empty();
+        let blank = |text: &str| text.trim_matches(' ').is_empty();
         if blank(&user) || blank(&item) {
             prop_assert_eq!(converted.counts.rejected(), 1);
         } else {

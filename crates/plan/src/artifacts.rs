@@ -42,10 +42,8 @@ impl Artifacts {
     /// [`RenderError`] if a template is at fault.
     pub fn render(plan: &ConversionPlan) -> Result<Self, RenderError> {
         let renderer = Renderer::new();
-        let pretty = serde_json::to_string_pretty(plan).map_err(|fault| RenderError {
-            template: "plan.json",
-            fault: fault.to_string(),
-        })?;
+        let pretty = serde_json::to_string_pretty(plan)
+            .map_err(|fault| RenderError { template: "plan.json", fault: fault.to_string() })?;
         let context = json!({
             "plan": plan,
             "columns": sql::columns(plan),
@@ -129,10 +127,7 @@ impl Renderer {
     ) -> Result<String, RenderError> {
         self.handlebars
             .render_template(text, context)
-            .map_err(|fault| RenderError {
-                template,
-                fault: fault.to_string(),
-            })
+            .map_err(|fault| RenderError { template, fault: fault.to_string() })
     }
 }
 
@@ -140,11 +135,8 @@ type Literal = fn(&Value) -> String;
 
 /// Helpers that write a value as a literal of a language, so that no text from a parameter or a
 /// column name can break out of its quotes.
-const LITERALS: [(&str, Literal); 3] = [
-    ("json", json_literal),
-    ("python", python_literal),
-    ("sql_name", sql_name),
-];
+const LITERALS: [(&str, Literal); 3] =
+    [("json", json_literal), ("python", python_literal), ("sql_name", sql_name)];
 
 fn json_literal(value: &Value) -> String {
     value.to_string()

@@ -34,14 +34,8 @@ pub(crate) fn check(plan: &ConversionPlan) -> Result<(), PlanError> {
 pub(crate) fn check_prefixes(parameters: &Parameters) -> Result<(), PlanError> {
     let source = ("SourceDataPrefix", parameters.source_prefix.as_str());
     let outputs = [
-        (
-            "DestinationDataPrefix",
-            parameters.destination_prefix.as_str(),
-        ),
-        (
-            "IncrementalDataPrefix",
-            parameters.incremental_prefix.as_str(),
-        ),
+        ("DestinationDataPrefix", parameters.destination_prefix.as_str()),
+        ("IncrementalDataPrefix", parameters.incremental_prefix.as_str()),
         ("RejectedDataPrefix", parameters.rejected_prefix.as_str()),
     ];
     let inside = |inner: (&'static str, &str), outer: (&'static str, &str), consequence| {
@@ -66,11 +60,7 @@ pub(crate) fn check_prefixes(parameters: &Parameters) -> Result<(), PlanError> {
         let one_bucket = parameters.source_bucket == parameters.destination_bucket
             && !parameters.source_bucket.is_empty();
         if one_bucket && is_under(output.1, source.1) {
-            return Err(inside(
-                output,
-                source,
-                "converted files would be read as raw data",
-            ));
+            return Err(inside(output, source, "converted files would be read as raw data"));
         }
     }
     Ok(())
@@ -79,9 +69,7 @@ pub(crate) fn check_prefixes(parameters: &Parameters) -> Result<(), PlanError> {
 /// Whether folder `inner` is `outer` or lies in it.
 fn is_under(inner: &str, outer: &str) -> bool {
     outer.is_empty()
-        || inner
-            .strip_prefix(outer)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        || inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// What Personalize accepts, but hardly anybody wants.
@@ -137,9 +125,8 @@ fn check_names(plan: &ConversionPlan) -> Result<(), PlanError> {
         if !is_valid_name(&field.name) {
             return Err(PlanError::BadName(field.name.clone()));
         }
-        if let Some(other) = plan.fields[..at]
-            .iter()
-            .find(|other| collide(&other.name, &field.name))
+        if let Some(other) =
+            plan.fields[..at].iter().find(|other| collide(&other.name, &field.name))
         {
             return Err(PlanError::Collision {
                 first: other.name.clone(),
@@ -151,12 +138,7 @@ fn check_names(plan: &ConversionPlan) -> Result<(), PlanError> {
 }
 
 fn check_required(plan: &ConversionPlan) -> Result<(), PlanError> {
-    for rule in plan
-        .dataset
-        .fields(plan.domain)
-        .iter()
-        .filter(|rule| rule.required)
-    {
+    for rule in plan.dataset.fields(plan.domain).iter().filter(|rule| rule.required) {
         if plan.fields.iter().any(|field| field.name == rule.name) {
             continue;
         }
@@ -187,9 +169,7 @@ fn check_required(plan: &ConversionPlan) -> Result<(), PlanError> {
 /// The fields that are neither required nor reserved.
 fn metadata(plan: &ConversionPlan) -> impl Iterator<Item = &Field> {
     let rules = plan.dataset.fields(plan.domain);
-    plan.fields
-        .iter()
-        .filter(move |field| rules.iter().all(|rule| rule.name != field.name))
+    plan.fields.iter().filter(move |field| rules.iter().all(|rule| rule.name != field.name))
 }
 
 fn check_metadata(plan: &ConversionPlan) -> Result<(), PlanError> {
@@ -202,56 +182,34 @@ fn check_metadata(plan: &ConversionPlan) -> Result<(), PlanError> {
             fields,
         });
     }
-    let identifiers = plan
-        .fields
-        .iter()
-        .filter(|f| f.conversion == Conversion::Identifier)
-        .count();
+    let identifiers = plan.fields.iter().filter(|f| f.conversion == Conversion::Identifier).count();
     if plan.fields.len() - identifiers < *limits.start() {
-        return Err(PlanError::NoMetadata {
-            dataset: plan.dataset,
-        });
+        return Err(PlanError::NoMetadata { dataset: plan.dataset });
     }
     Ok(())
 }
 
 fn check_textual(plan: &ConversionPlan) -> Result<(), PlanError> {
-    let textual = plan
-        .fields
-        .iter()
-        .filter(|field| field.conversion.is_textual());
+    let textual = plan.fields.iter().filter(|field| field.conversion.is_textual());
     let fields: Vec<String> = textual.map(|field| field.name.clone()).collect();
     let most = usize::from(plan.dataset == Dataset::Items);
-    if fields.len() > most {
-        Err(PlanError::Textual { fields })
-    } else {
-        Ok(())
-    }
+    if fields.len() > most { Err(PlanError::Textual { fields }) } else { Ok(()) }
 }
 
 fn check_rule_of_ten(plan: &ConversionPlan) -> Result<(), PlanError> {
-    let Some(filter) = plan
-        .filter
-        .as_ref()
-        .filter(|_| plan.dataset == Dataset::Interactions)
+    let Some(filter) = plan.filter.as_ref().filter(|_| plan.dataset == Dataset::Interactions)
     else {
         return Ok(());
     };
     let named = |name: &str| usize::from(plan.fields.iter().any(|field| field.name == name));
     let event_types = filter.event_types.len();
     let total = event_types + named("EVENT_TYPE") + named("EVENT_VALUE") + metadata(plan).count();
-    if total > 10 {
-        Err(PlanError::RuleOfTen { event_types, total })
-    } else {
-        Ok(())
-    }
+    if total > 10 { Err(PlanError::RuleOfTen { event_types, total }) } else { Ok(()) }
 }
 
 fn check_one_exploded_array(plan: &ConversionPlan) -> Result<(), PlanError> {
-    let mut arrays = plan
-        .sources()
-        .filter_map(FieldSource::path)
-        .filter_map(|path| path.exploded_array());
+    let mut arrays =
+        plan.sources().filter_map(FieldSource::path).filter_map(|path| path.exploded_array());
     let Some(first) = arrays.next() else {
         return Ok(());
     };

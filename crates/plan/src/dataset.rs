@@ -51,13 +51,8 @@ pub struct FieldRule {
 
 impl Dataset {
     /// Every dataset type.
-    pub const ALL: [Self; 5] = [
-        Self::Interactions,
-        Self::Users,
-        Self::Items,
-        Self::Actions,
-        Self::ActionInteractions,
-    ];
+    pub const ALL: [Self; 5] =
+        [Self::Interactions, Self::Users, Self::Items, Self::Actions, Self::ActionInteractions];
 
     /// The dataset of that name. The singular `User` and `Item` are understood as well.
     pub fn from_name(name: &str) -> Option<Self> {
@@ -114,12 +109,8 @@ impl Dataset {
                     for name in ["PRICE", "DURATION", "AVERAGE_RATING"] {
                         fields.push(reserved(name, Float, true));
                     }
-                    for name in [
-                        "GENRE_L2",
-                        "GENRE_L3",
-                        "CONTENT_OWNER",
-                        "CONTENT_CLASSIFICATION",
-                    ] {
+                    for name in ["GENRE_L2", "GENRE_L3", "CONTENT_OWNER", "CONTENT_CLASSIFICATION"]
+                    {
                         fields.push(reserved(name, Categorical, true));
                     }
                     fields.push(reserved("PRODUCT_DESCRIPTION", Textual, true));
@@ -145,10 +136,8 @@ impl Dataset {
         use Conversion::{Categorical, EpochSeconds, EventType, Float, Identifier};
         match self {
             Self::Interactions => {
-                let mut fields = vec![
-                    required("ITEM_ID", Identifier),
-                    required("USER_ID", Identifier),
-                ];
+                let mut fields =
+                    vec![required("ITEM_ID", Identifier), required("USER_ID", Identifier)];
                 if domain.is_some() {
                     fields.push(required("EVENT_TYPE", EventType));
                 }
@@ -235,19 +224,9 @@ impl fmt::Display for Domain {
 }
 
 fn required(name: &'static str, conversion: Conversion) -> FieldRule {
-    FieldRule {
-        name,
-        conversion,
-        required: true,
-        nullable: false,
-    }
+    FieldRule { name, conversion, required: true, nullable: false }
 }
 
 fn reserved(name: &'static str, conversion: Conversion, nullable: bool) -> FieldRule {
-    FieldRule {
-        name,
-        conversion,
-        required: false,
-        nullable,
-    }
+    FieldRule { name, conversion, required: false, nullable }
 }

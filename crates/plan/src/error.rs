@@ -216,6 +216,17 @@ pub enum PlanError {
         /// Its classification.
         classification: String,
     },
+    /// The table's files begin with several lines that are no rows.
+    #[error(
+        "table `{table}` skips {count} lines of each file; this program reads files with one header \
+         line or none"
+    )]
+    HeaderLines {
+        /// The table.
+        table: String,
+        /// How many lines are skipped.
+        count: String,
+    },
     /// The table's delimiter or quote is not one byte.
     #[error("table `{table}` has the {what} `{value}`, which is not one ASCII character")]
     CsvCharacter {
@@ -231,17 +242,9 @@ pub enum PlanError {
 /// Names in backticks, joined by commas, cut where there are very many.
 fn listed(names: &[String]) -> String {
     const MOST: usize = 40;
-    let mut text: Vec<String> = names
-        .iter()
-        .take(MOST)
-        .map(|name| format!("`{name}`"))
-        .collect();
+    let mut text: Vec<String> = names.iter().take(MOST).map(|name| format!("`{name}`")).collect();
     if names.len() > MOST {
         text.push(format!("and {} more", names.len() - MOST));
     }
-    if text.is_empty() {
-        "no columns".into()
-    } else {
-        text.join(", ")
-    }
+    if text.is_empty() { "no columns".into() } else { text.join(", ") }
 }

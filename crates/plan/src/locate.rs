@@ -19,15 +19,11 @@ pub(crate) struct Located {
 pub(crate) fn locate(table: &Table, parameter: &str, asked: &str) -> Result<Located, PlanError> {
     if let Some(column) = table.column(asked) {
         let path = SourcePath::column(asked);
-        return Ok(Located {
-            source: FieldSource::Path(path),
-            column_type: column.column_type(),
-        });
+        return Ok(Located { source: FieldSource::Path(path), column_type: column.column_type() });
     }
-    let path: SourcePath = asked.parse().map_err(|fault| PlanError::Path {
-        parameter: parameter.to_owned(),
-        fault,
-    })?;
+    let path: SourcePath = asked
+        .parse()
+        .map_err(|fault| PlanError::Path { parameter: parameter.to_owned(), fault })?;
     let name = path.first_name();
     let Some(column) = table.column(name) else {
         if let Some(key) = table.partition_key(name).filter(|_| path.is_column()) {
@@ -50,10 +46,7 @@ pub(crate) fn locate(table: &Table, parameter: &str, asked: &str) -> Result<Loca
     for at in 1..path.steps().len() {
         found = search.step(found, at)?;
     }
-    Ok(Located {
-        source: FieldSource::Path(path),
-        column_type: found,
-    })
+    Ok(Located { source: FieldSource::Path(path), column_type: found })
 }
 
 /// The names a top-level name can have: columns in their original case, then partition keys.
@@ -106,11 +99,7 @@ impl Search<'_> {
                     asked: self.asked.to_owned(),
                     outer: self.outer.to_string(),
                     found: other.to_string(),
-                    lacks: if matches!(step, Step::Name(_)) {
-                        "no members"
-                    } else {
-                        "no elements"
-                    },
+                    lacks: if matches!(step, Step::Name(_)) { "no members" } else { "no elements" },
                 });
             }
         };
@@ -125,21 +114,14 @@ impl Search<'_> {
         }
         let available: Vec<String> = fields.into_iter().map(|field| field.name).collect();
         let place = format!("`{}`", self.outer);
-        Err(missing_column(
-            self.parameter,
-            self.asked,
-            name,
-            place,
-            available,
-        ))
+        Err(missing_column(self.parameter, self.asked, name, place, available))
     }
 
     fn through_array(&self, at: usize) -> PlanError {
         let with = |step: Step| {
             let rest = &self.path.steps()[at..];
-            let path = rest.iter().fold(self.outer.child(step), |path, step| {
-                path.child(step.clone())
-            });
+            let path =
+                rest.iter().fold(self.outer.child(step), |path, step| path.child(step.clone()));
             path.to_string()
         };
         PlanError::ThroughArray {

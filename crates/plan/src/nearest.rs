@@ -16,8 +16,5 @@ pub(crate) fn nearest<'a>(
 
 /// Lower case without `_`, `-` and spaces: `user_id` and `userId` are the same word.
 pub(crate) fn folded(name: &str) -> String {
-    name.chars()
-        .filter(|c| !matches!(c, '_' | '-' | ' '))
-        .flat_map(char::to_lowercase)
-        .collect()
+    name.chars().filter(|c| !matches!(c, '_' | '-' | ' ')).flat_map(char::to_lowercase).collect()
 }

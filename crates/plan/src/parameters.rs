@@ -179,8 +179,7 @@ pub enum ParameterError {
 }
 
 fn did_you_mean(name: Option<&str>) -> String {
-    name.map(|name| format!("; did you mean {name}?"))
-        .unwrap_or_default()
+    name.map(|name| format!("; did you mean {name}?")).unwrap_or_default()
 }
 
 impl Parameters {
@@ -195,16 +194,10 @@ impl Parameters {
         let mut values: Vec<String> = PARAMETERS.iter().map(|p| p.default.to_owned()).collect();
         for (name, value) in pairs {
             let name = name.as_ref();
-            let at = PARAMETERS
-                .iter()
-                .position(|p| p.name == name)
-                .ok_or_else(|| {
-                    let names = PARAMETERS.iter().map(|p| p.name);
-                    ParameterError::Unknown {
-                        name: name.to_owned(),
-                        nearest: nearest(name, names),
-                    }
-                })?;
+            let at = PARAMETERS.iter().position(|p| p.name == name).ok_or_else(|| {
+                let names = PARAMETERS.iter().map(|p| p.name);
+                ParameterError::Unknown { name: name.to_owned(), nearest: nearest(name, names) }
+            })?;
             values[at] = value.as_ref().trim().to_owned();
         }
         let value = |name: &str| -> &str {
@@ -272,6 +265,17 @@ impl Parameters {
     }
 }
 
+impl Parameters {
+    /// The columns that the parameters ask for, as far as they are top-level names.
+    pub fn source_columns(&self) -> Vec<String> {
+        let Self { user_id, item_id, event_type, event_value, timestamp, .. } = self;
+        let mapped = [user_id, item_id, event_type, event_value, timestamp].map(|m| &m.source);
+        let additional = self.additional_columns.iter().map(|column| &column.source);
+        let paths = mapped.into_iter().chain(additional).filter_map(|source| source.parse().ok());
+        paths.map(|path: SourcePath| path.first_name().to_owned()).collect()
+    }
+}
+
 impl Default for Parameters {
     fn default() -> Self {
         let none: [(&str, &str); 0] = [];
@@ -280,28 +284,19 @@ impl Default for Parameters {
 }
 
 fn additional_column(entry: &str) -> Result<AdditionalColumn, ParameterError> {
-    let fail = |fault: String| ParameterError::AdditionalColumn {
-        entry: entry.to_owned(),
-        fault,
-    };
+    let fail = |fault: String| ParameterError::AdditionalColumn { entry: entry.to_owned(), fault };
     let parts = split_outside_quotes("AdditionalColumns", entry, ':')?;
     let part = |at: usize| parts.get(at).map_or("", |part| part.as_str());
     if parts.len() > 4 {
         return Err(fail("it has more than four parts".into()));
     }
-    let path: SourcePath = part(0)
-        .parse()
-        .map_err(|fault: PathError| fail(fault.to_string()))?;
+    let path: SourcePath = part(0).parse().map_err(|fault: PathError| fail(fault.to_string()))?;
     let destination = match part(1) {
         "" => upper_snake(path.last_name()),
         name => name.to_owned(),
     };
     let conversion = conversion(part(2), part(3)).map_err(fail)?;
-    Ok(AdditionalColumn {
-        source: part(0).to_owned(),
-        destination,
-        conversion,
-    })
+    Ok(AdditionalColumn { source: part(0).to_owned(), destination, conversion })
 }
 
 /// The conversion of a type and an attribute as written in `AdditionalColumns`.
@@ -350,7 +345,14 @@ fn split_outside_quotes(
     let mut parts = Vec::new();
     let mut part = String::new();
     let mut quote = None;
+    let mut closed = None;
     for c in text.chars() {
+        // A doubled quote goes on with the quoted text.
+        if closed.take() == Some(c) {
+            quote = Some(c);
+            part.push(c);
+            continue;
+        }
         // A quote opens where a name begins; elsewhere it is a character like any other.
         let begins = part.trim_start().is_empty() || part.ends_with('.');
         match quote {
@@ -359,17 +361,17 @@ fn split_outside_quotes(
                 continue;
             }
             None if begins && matches!(c, '`' | '"') => quote = Some(c),
-            Some(open) if c == open => quote = None,
+            Some(open) if c == open => {
+                quote = None;
+                closed = Some(c);
+            }
             _ => {}
         }
         part.push(c);
     }
     parts.push(part);
     if quote.is_some() {
-        return Err(ParameterError::UnclosedQuote {
-            name,
-            value: text.to_owned(),
-        });
+        return Err(ParameterError::UnclosedQuote { name, value: text.to_owned() });
     }
     let mut parts: Vec<String> = parts.iter().map(|part| part.trim().to_owned()).collect();
     if separator == ',' {
@@ -381,9 +383,7 @@ fn split_outside_quotes(
 /// An entry without the quotes that let it hold a comma.
 fn unquoted(entry: &str) -> String {
     for quote in ['"', '`'] {
-        let inner = entry
-            .strip_prefix(quote)
-            .and_then(|rest| rest.strip_suffix(quote));
+        let inner = entry.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
         if let Some(inner) = inner {
             return inner.replace(&format!("{quote}{quote}"), &quote.to_string());
         }
@@ -410,11 +410,7 @@ pub(crate) fn upper_snake(name: &str) -> String {
         out.push(c.to_ascii_uppercase());
     }
     let out = out.trim_end_matches('_');
-    if out.starts_with(|c: char| c.is_ascii_digit()) {
-        format!("_{out}")
-    } else {
-        out.to_owned()
-    }
+    if out.starts_with(|c: char| c.is_ascii_digit()) { format!("_{out}") } else { out.to_owned() }
 }
 
 #[cfg(test)]
@@ -452,8 +448,11 @@ mod tests {
 
     #[test]
     fn event_types_may_hold_commas_in_quotes() {
-        let parameters = read(&[("EventTypes", r#"View, "Buy, Now" ,,Like"#)]).unwrap();
-        assert_eq!(parameters.event_types, ["View", "Buy, Now", "Like"]);
+        let parameters =
+            read(&[("EventTypes", r#"View, "Buy, Now" ,,Like,"say ""hi"", now",5" pipe"#)])
+                .unwrap();
+        let expected = ["View", "Buy, Now", "Like", r#"say "hi", now"#, r#"5" pipe"#];
+        assert_eq!(parameters.event_types, expected);
     }
 
     #[test]
@@ -478,13 +477,7 @@ mod tests {
                 ("`a:b`", "AB", Some(Conversion::Textual)),
             ]
         );
-        for entry in [
-            "a:B:money",
-            "a:B:float:categorical",
-            "a:B:string:x",
-            "a:B:C:D:E",
-            ":B",
-        ] {
+        for entry in ["a:B:money", "a:B:float:categorical", "a:B:string:x", "a:B:C:D:E", ":B"] {
             assert!(read(&[("AdditionalColumns", entry)]).is_err(), "{entry}");
         }
     }

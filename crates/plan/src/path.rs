@@ -72,9 +72,7 @@ pub enum PathError {
 impl SourcePath {
     /// The path of a top-level column; `name` is taken whole, dots included.
     pub fn column(name: impl Into<String>) -> Self {
-        Self {
-            steps: vec![Step::Name(name.into())],
-        }
+        Self { steps: vec![Step::Name(name.into())] }
     }
 
     /// The steps from the record to the value.
@@ -107,9 +105,7 @@ impl SourcePath {
     /// The array that the path explodes: `properties.products` of `properties.products[].sku`.
     pub fn exploded_array(&self) -> Option<SourcePath> {
         let at = self.steps.iter().position(|step| *step == Step::Each)?;
-        Some(Self {
-            steps: self.steps[..at].to_vec(),
-        })
+        Some(Self { steps: self.steps[..at].to_vec() })
     }
 
     /// The path with one more step.
@@ -141,10 +137,7 @@ impl FromStr for SourcePath {
             rest = after;
             while let Some(inner) = rest.strip_prefix('[') {
                 let Some((index, after)) = inner.split_once(']') else {
-                    return Err(PathError::BadIndex {
-                        path: path(),
-                        index: inner.to_owned(),
-                    });
+                    return Err(PathError::BadIndex { path: path(), index: inner.to_owned() });
                 };
                 steps.push(match index.trim() {
                     "" => Step::Each,
@@ -159,10 +152,7 @@ impl FromStr for SourcePath {
                 Some(after) => rest = after,
                 None if rest.is_empty() => break,
                 None => {
-                    return Err(PathError::Unexpected {
-                        path: path(),
-                        rest: rest.to_owned(),
-                    });
+                    return Err(PathError::Unexpected { path: path(), rest: rest.to_owned() });
                 }
             }
         }
@@ -191,10 +181,7 @@ fn take_name<'a>(rest: &'a str, whole: &str) -> Result<(String, &'a str), PathEr
             return Ok((name, &rest[1 + at + 1..]));
         }
     }
-    Err(PathError::UnclosedQuote {
-        path: whole.to_owned(),
-        quote,
-    })
+    Err(PathError::UnclosedQuote { path: whole.to_owned(), quote })
 }
 
 impl fmt::Display for SourcePath {
@@ -258,10 +245,7 @@ mod tests {
         let path: SourcePath = r#""say ""hi"".x".`back``tick`"#.parse().unwrap();
         assert_eq!(
             path.steps(),
-            [
-                Step::Name(r#"say "hi".x"#.into()),
-                Step::Name("back`tick".into())
-            ]
+            [Step::Name(r#"say "hi".x"#.into()), Step::Name("back`tick".into())]
         );
         assert_eq!(path.to_string().parse::<SourcePath>().unwrap(), path);
     }
@@ -269,10 +253,7 @@ mod tests {
     #[test]
     fn what_is_exploded_is_the_array_before_the_brackets() {
         let path: SourcePath = "properties.products[].sku".parse().unwrap();
-        assert_eq!(
-            path.exploded_array().unwrap().to_string(),
-            "properties.products"
-        );
+        assert_eq!(path.exploded_array().unwrap().to_string(), "properties.products");
         assert_eq!(path.last_name(), "sku");
         assert_eq!(path.first_name(), "properties");
     }

@@ -154,9 +154,7 @@ impl ConversionPlan {
         }
         let Version { plan_version } = serde_json::from_str(text)?;
         if plan_version != PLAN_VERSION {
-            return Err(PlanTextError::Version {
-                found: plan_version,
-            });
+            return Err(PlanTextError::Version { found: plan_version });
         }
         let plan: Self = serde_json::from_str(text)?;
         match &plan.source.format {

@@ -73,36 +73,16 @@ const NAMES: [(&str, &str, &[&str]); 6] = [
             "product",
         ],
     ),
-    (
-        "ACTION_ID",
-        "SourceColumnItemId",
-        &["actionid", "offerid", "campaignid", "action", "offer"],
-    ),
+    ("ACTION_ID", "SourceColumnItemId", &["actionid", "offerid", "campaignid", "action", "offer"]),
     (
         "EVENT_TYPE",
         "SourceColumnEventType",
-        &[
-            "eventtype",
-            "event",
-            "eventname",
-            "action",
-            "interactiontype",
-            "activity",
-            "type",
-        ],
+        &["eventtype", "event", "eventname", "action", "interactiontype", "activity", "type"],
     ),
     (
         "EVENT_VALUE",
         "SourceColumnEventValue",
-        &[
-            "eventvalue",
-            "value",
-            "rating",
-            "score",
-            "price",
-            "revenue",
-            "amount",
-        ],
+        &["eventvalue", "value", "rating", "score", "price", "revenue", "amount"],
     ),
     (
         "TIMESTAMP",
@@ -132,15 +112,10 @@ pub fn propose(
     profiles: &[ColumnProfile],
 ) -> Vec<Proposal> {
     let rules = dataset.fields(domain);
-    let mapped = NAMES
-        .iter()
-        .filter(|(field, ..)| rules.iter().any(|rule| rule.name == *field));
+    let mapped = NAMES.iter().filter(|(field, ..)| rules.iter().any(|rule| rule.name == *field));
     let mut proposals: Vec<Proposal> = Vec::new();
     for (field, parameter, names) in mapped {
-        let conversion = rules
-            .iter()
-            .find(|rule| rule.name == *field)
-            .map(|rule| rule.conversion);
+        let conversion = rules.iter().find(|rule| rule.name == *field).map(|rule| rule.conversion);
         let best = profiles
             .iter()
             .filter(|profile| !proposals.iter().any(|taken| taken.path == profile.path))
@@ -194,13 +169,7 @@ mod tests {
     use super::*;
 
     fn profile(path: &str, presence: f64, times: f64, numbers: f64) -> ColumnProfile {
-        ColumnProfile {
-            path: path.parse().unwrap(),
-            presence,
-            times,
-            numbers,
-            distinct: Some(3),
-        }
+        ColumnProfile { path: path.parse().unwrap(), presence, times, numbers, distinct: Some(3) }
     }
 
     #[test]
@@ -217,12 +186,7 @@ mod tests {
         ];
         let found: Vec<String> = propose(Dataset::Interactions, None, &profiles)
             .iter()
-            .map(|proposal| {
-                format!(
-                    "{} <- {}: {}",
-                    proposal.field, proposal.path, proposal.reason
-                )
-            })
+            .map(|proposal| format!("{} <- {}: {}", proposal.field, proposal.path, proposal.reason))
             .collect();
         assert_eq!(
             found,

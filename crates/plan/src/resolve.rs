@@ -21,9 +21,7 @@ use crate::plan::{
 /// [`PlanError`] for whatever the source lacks or Personalize would refuse.
 pub fn resolve(parameters: &Parameters, table: &Table) -> Result<ConversionPlan, PlanError> {
     if parameters.domain.is_some() && !parameters.dataset.exists_in_domains() {
-        return Err(PlanError::NotInDomains {
-            dataset: parameters.dataset,
-        });
+        return Err(PlanError::NotInDomains { dataset: parameters.dataset });
     }
     let format = source_format(table)?;
     let mut fields = Fields {
@@ -44,7 +42,13 @@ pub fn resolve(parameters: &Parameters, table: &Table) -> Result<ConversionPlan,
     if parameters.dataset.is_catalogue() && parameters.additional_columns.is_empty() {
         fields.add_every_other_column();
     }
-    let Fields { fields, notes, .. } = fields;
+    let Fields { fields, mut notes, .. } = fields;
+    if let Some(escape) = table.parameter("escapeChar").filter(|escape| *escape != "\"") {
+        notes.push(format!(
+            "the table's escapeChar {escape} is not undone: cells are read as RFC 4180 quotes them, \
+             with a quote doubled"
+        ));
+    }
 
     let mut plan = ConversionPlan {
         plan_version: PLAN_VERSION,
@@ -56,11 +60,7 @@ pub fn resolve(parameters: &Parameters, table: &Table) -> Result<ConversionPlan,
             database: table.database_name.clone(),
             table: table.name.clone(),
             format,
-            partition_keys: table
-                .partition_keys
-                .iter()
-                .map(|key| key.name.clone())
-                .collect(),
+            partition_keys: table.partition_keys.iter().map(|key| key.name.clone()).collect(),
         },
         destination: Destination {
             bucket: parameters.destination_bucket.clone(),
@@ -83,14 +83,7 @@ pub fn resolve(parameters: &Parameters, table: &Table) -> Result<ConversionPlan,
 /// The mapped columns of a dataset in output order: the order that the first edition of this
 /// pipeline wrote, so that files of both can lie in one folder.
 fn mappings(parameters: &Parameters) -> Vec<(&ColumnMapping, Conversion)> {
-    let Parameters {
-        user_id,
-        item_id,
-        event_type,
-        event_value,
-        timestamp,
-        ..
-    } = parameters;
+    let Parameters { user_id, item_id, event_type, event_value, timestamp, .. } = parameters;
     use Conversion::{EpochSeconds, EventType, Float, Identifier};
     match parameters.dataset {
         Dataset::Interactions => vec![
@@ -122,18 +115,13 @@ struct Fields<'a> {
 
 impl Fields<'_> {
     fn rule(&self, name: &str) -> Option<FieldRule> {
-        self.rules
-            .iter()
-            .find(|rule| rule.name.eq_ignore_ascii_case(name))
-            .copied()
+        self.rules.iter().find(|rule| rule.name.eq_ignore_ascii_case(name)).copied()
     }
 
     /// Whether `AdditionalColumns` fills the field of that name.
     fn is_additional(&self, name: &str) -> bool {
         let columns = &self.parameters.additional_columns;
-        columns
-            .iter()
-            .any(|column| column.destination.eq_ignore_ascii_case(name))
+        columns.iter().any(|column| column.destination.eq_ignore_ascii_case(name))
     }
 
     /// Adds the column of a `SourceColumn…` and `DestinationColumn…` pair.
@@ -156,13 +144,17 @@ impl Fields<'_> {
         }
         let rule = self.rule(destination);
         let required = rule.is_some_and(|rule| rule.required);
-        match locate(self.table, mapping.parameter, &mapping.source) {
+        // An action's identifier is an item's only if somebody said so.
+        let source = match self.column_like("ACTION_ID") {
+            Some(action) if destination == "ACTION_ID" && mapping.is_default => action,
+            _ => mapping.source.clone(),
+        };
+        match locate(self.table, mapping.parameter, &source) {
             Ok(located) => {
                 let conversion = rule.map_or(conversion, |rule| rule.conversion);
                 self.add(mapping.parameter, destination, conversion, located)
             }
             Err(_) if mapping.is_default && self.is_additional(destination) => Ok(()),
-            Err(_) if mapping.is_default && required && destination == "ACTION_ID" => Ok(()),
             Err(PlanError::MissingColumn(_)) if mapping.is_default && !required => {
                 self.notes.push(format!(
                     "{destination} is left out: the source has no `{}`; name its column in {} if \
@@ -216,57 +208,33 @@ impl Fields<'_> {
 
     fn column_like(&self, name: &str) -> Option<String> {
         let columns = &self.table.storage_descriptor.columns;
-        let column = columns
-            .iter()
-            .find(|column| folded(&column.name) == folded(name))?;
+        let column = columns.iter().find(|column| folded(&column.name) == folded(name))?;
         Some(self.table.original_name(&column.name).to_owned())
     }
 
     /// Takes every scalar column and array of scalars that is not used yet as metadata, up to
     /// Personalize's limit, and notes which were left.
     fn add_every_other_column(&mut self) {
-        let limits = self
-            .parameters
-            .dataset
-            .metadata_limits(self.parameters.domain);
+        let limits = self.parameters.dataset.metadata_limits(self.parameters.domain);
         let (mut taken, mut left) = (Vec::new(), Vec::new());
         for column in &self.table.storage_descriptor.columns {
             let name = self.table.original_name(&column.name).to_owned();
             let path = SourcePath::column(name.clone());
-            if self
-                .fields
-                .iter()
-                .any(|f| f.source.path().is_some_and(|p| p.same_place(&path)))
-            {
+            if self.fields.iter().any(|f| f.source.path().is_some_and(|p| p.same_place(&path))) {
                 continue;
             }
-            let rule = self
-                .rules
-                .iter()
-                .find(|rule| folded(rule.name) == folded(&name))
-                .copied();
+            let rule = self.rules.iter().find(|rule| folded(rule.name) == folded(&name)).copied();
             let destination = rule.map_or_else(|| upper_snake(&name), |rule| rule.name.to_owned());
             let column_type = column.column_type();
-            let conversion = rule
-                .map(|rule| rule.conversion)
-                .or(by_column_type(&column_type));
-            let own = self
-                .fields
-                .iter()
-                .filter(|field| self.rule(&field.name).is_none())
-                .count();
+            let conversion = rule.map(|rule| rule.conversion).or(by_column_type(&column_type));
+            let own = self.fields.iter().filter(|field| self.rule(&field.name).is_none()).count();
             let reason = match conversion {
                 None => Some(format!("{column_type} is not one value")),
                 Some(conversion) if !fits(conversion, &column_type) => {
                     Some(format!("{column_type} is no {}", described(conversion)))
                 }
                 Some(_) if !checks::is_valid_name(&destination) => Some("its name".to_owned()),
-                Some(_)
-                    if self
-                        .fields
-                        .iter()
-                        .any(|f| checks::collide(&f.name, &destination)) =>
-                {
+                Some(_) if self.fields.iter().any(|f| checks::collide(&f.name, &destination)) => {
                     Some(format!("{destination} is taken"))
                 }
                 Some(_) if rule.is_none() && own >= *limits.end() => {
@@ -288,8 +256,7 @@ impl Fields<'_> {
             }
         }
         if !taken.is_empty() {
-            self.notes
-                .push(format!("taken as metadata: {}", taken.join(", ")));
+            self.notes.push(format!("taken as metadata: {}", taken.join(", ")));
         }
         if !left.is_empty() {
             self.notes.push(format!("left out: {}", left.join(", ")));
@@ -356,10 +323,9 @@ fn fits(conversion: Conversion, column_type: &ColumnType) -> bool {
             conversion.takes_arrays() && (element.is_scalar() || is_other(element))
         }
         ColumnType::Boolean => conversion != Conversion::EpochSeconds,
-        ColumnType::Date | ColumnType::Timestamp => !matches!(
-            conversion,
-            Conversion::Float | Conversion::Double | Conversion::Int
-        ),
+        ColumnType::Date | ColumnType::Timestamp => {
+            !matches!(conversion, Conversion::Float | Conversion::Double | Conversion::Int)
+        }
         _ => true,
     }
 }
@@ -404,28 +370,30 @@ fn event_filter(
     let source = match fields.iter().find(|field| field.name == "EVENT_TYPE") {
         Some(field) => field.source.clone(),
         None if mapping.source.is_empty() => {
-            return Err(PlanError::NoEventType {
-                asked: String::new(),
-            });
+            return Err(PlanError::NoEventType { asked: String::new() });
         }
         None => match locate(table, mapping.parameter, &mapping.source) {
             Ok(located) => located.source,
             Err(_) if mapping.is_default => {
-                return Err(PlanError::NoEventType {
-                    asked: mapping.source.clone(),
-                });
+                return Err(PlanError::NoEventType { asked: mapping.source.clone() });
             }
             Err(fault) => return Err(fault),
         },
     };
-    Ok(Some(EventFilter {
-        source,
-        event_types: parameters.event_types.clone(),
-    }))
+    Ok(Some(EventFilter { source, event_types: parameters.event_types.clone() }))
+}
+
+/// What the crawler said, or else what the SerDe reads.
+fn classification(table: &Table) -> Option<&str> {
+    let serde = &table.storage_descriptor.serde_info.serialization_library;
+    table.classification().or_else(|| {
+        let known = [("JsonSerDe", "json"), ("LazySimpleSerDe", "csv"), ("OpenCSVSerde", "csv")];
+        known.iter().find(|(class, _)| serde.ends_with(class)).map(|(_, name)| *name)
+    })
 }
 
 fn source_format(table: &Table) -> Result<SourceFormat, PlanError> {
-    match table.classification() {
+    match classification(table) {
         Some("json") => Ok(SourceFormat::Json),
         Some("csv") => {
             let character = |what, names: &[&str], default: char| {
@@ -437,15 +405,24 @@ fn source_format(table: &Table) -> Result<SourceFormat, PlanError> {
                 })
             };
             let columns = &table.storage_descriptor.columns;
-            let header = table.parameter("skip.header.line.count");
+            let header = table.parameter("skip.header.line.count").unwrap_or("0").trim();
+            if !matches!(header, "0" | "1") {
+                return Err(PlanError::HeaderLines {
+                    table: table.name.clone(),
+                    count: header.to_owned(),
+                });
+            }
+            // Hive's own delimiter, where the SerDe is Hive's and none is given.
+            let serde = &table.storage_descriptor.serde_info.serialization_library;
+            let default = if serde.ends_with("LazySimpleSerDe") { '\u{1}' } else { ',' };
             Ok(SourceFormat::Csv(CsvFormat {
                 delimiter: character(
                     "delimiter",
                     &["delimiter", "field.delim", "separatorChar"],
-                    ',',
+                    default,
                 )?,
                 quote: character("quote", &["quoteChar"], '"')?,
-                header: header.is_some_and(|count| count.trim() != "0"),
+                header: header == "1",
                 columns: columns.iter().map(|column| column.name.clone()).collect(),
             }))
         }

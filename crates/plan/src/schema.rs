@@ -61,10 +61,7 @@ impl Schema {
 
     /// How many characters the schema has without white space.
     pub(crate) fn characters(&self) -> usize {
-        serde_json::to_string(self)
-            .unwrap_or_default()
-            .chars()
-            .count()
+        serde_json::to_string(self).unwrap_or_default().chars().count()
     }
 }
 

@@ -82,25 +82,15 @@ pub(crate) fn unload(plan: &ConversionPlan) -> Value {
             format!("  {value} AS {}", name(&field.name))
         })
         .collect();
-    let mut query = format!(
-        "SELECT\n{}\nFROM {} AS source",
-        columns.join(",\n"),
-        name(&plan.source.table)
-    );
+    let mut query =
+        format!("SELECT\n{}\nFROM {} AS source", columns.join(",\n"), name(&plan.source.table));
     if let Some(array) = plan.exploded_array() {
-        query += &format!(
-            ", source.{} AS element",
-            redshift_path(&FieldSource::Path(array))
-        );
+        query += &format!(", source.{} AS element", redshift_path(&FieldSource::Path(array)));
     }
     let mut conditions: Vec<String> = Vec::new();
     if let Some(filter) = &plan.filter {
         let list: Vec<String> = filter.event_types.iter().map(|event| text(event)).collect();
-        conditions.push(format!(
-            "{} IN ({})",
-            redshift_path(&filter.source),
-            list.join(", ")
-        ));
+        conditions.push(format!("{} IN ({})", redshift_path(&filter.source), list.join(", ")));
     }
     for field in plan.fields.iter().filter(|field| !field.nullable) {
         conditions.push(format!("{} IS NOT NULL", redshift_path(&field.source)));
@@ -205,10 +195,7 @@ fn redshift(plan: &ConversionPlan, conversion: Conversion, source: &FieldSource)
     match conversion {
         Conversion::EpochSeconds => match &plan.timestamp_format {
             TimestampFormat::Epoch(unit) => {
-                format!(
-                    "FLOOR({value} / {})::bigint",
-                    10_u64.pow(unit.decimal_places() as u32)
-                )
+                format!("FLOOR({value} / {})::bigint", 10_u64.pow(unit.decimal_places() as u32))
             }
             _ => format!("EXTRACT(epoch FROM {value})::bigint"),
         },

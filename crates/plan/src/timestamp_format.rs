@@ -153,10 +153,7 @@ impl DatePattern {
         if has(|i| matches!(i, PatternItem::Hour12(_))) != has(|i| *i == PatternItem::AmPm) {
             return Err("hh (1 to 12) and a (AM or PM) go together".into());
         }
-        Ok(Self {
-            text: text.to_owned(),
-            items,
-        })
+        Ok(Self { text: text.to_owned(), items })
     }
 }
 
@@ -188,9 +185,7 @@ fn quoted(after_quote: &str) -> Result<(String, &str), String> {
     if let Some(rest) = after_quote.strip_prefix('\'') {
         return Ok(("'".into(), rest));
     }
-    let (literal, rest) = after_quote
-        .split_once('\'')
-        .ok_or("a closing ' is missing")?;
+    let (literal, rest) = after_quote.split_once('\'').ok_or("a closing ' is missing")?;
     Ok((literal.to_owned(), rest))
 }
 
@@ -209,18 +204,13 @@ impl FromStr for TimestampFormat {
         if text.is_empty() || text.eq_ignore_ascii_case("auto") {
             return Ok(Self::Auto);
         }
-        let unit = EpochUnit::ALL
-            .iter()
-            .find(|(_, name)| text.eq_ignore_ascii_case(name));
+        let unit = EpochUnit::ALL.iter().find(|(_, name)| text.eq_ignore_ascii_case(name));
         if let Some((unit, _)) = unit {
             return Ok(Self::Epoch(*unit));
         }
         match DatePattern::parse(text) {
             Ok(pattern) => Ok(Self::Pattern(pattern)),
-            Err(fault) => Err(TimestampFormatError {
-                text: text.to_owned(),
-                fault,
-            }),
+            Err(fault) => Err(TimestampFormatError { text: text.to_owned(), fault }),
         }
     }
 }
@@ -258,13 +248,9 @@ mod tests {
 
     #[test]
     fn units_and_patterns_read_back() {
-        for text in [
-            "auto",
-            "seconds",
-            "nanoseconds",
-            "yyyy-MM-dd'T'HH:mm:ss.SSSXXX",
-            "d MMM yyyy h:mm a",
-        ] {
+        for text in
+            ["auto", "seconds", "nanoseconds", "yyyy-MM-dd'T'HH:mm:ss.SSSXXX", "d MMM yyyy h:mm a"]
+        {
             assert_eq!(text.parse::<TimestampFormat>().unwrap().to_string(), text);
         }
         assert_eq!("".parse(), Ok(TimestampFormat::Auto));
@@ -275,10 +261,7 @@ mod tests {
         let TimestampFormat::Pattern(pattern) = "yyyyMMdd'T''Z'".parse().unwrap() else {
             panic!("a pattern")
         };
-        assert_eq!(
-            pattern.items().last(),
-            Some(&PatternItem::Literal("TZ".into()))
-        );
+        assert_eq!(pattern.items().last(), Some(&PatternItem::Literal("TZ".into())));
     }
 
     #[test]

@@ -1,11 +1,6 @@
 //! Parameters and a table to a plan, or to the reason why not; and the plan's renderings.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test may"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
 
 use personalize_plan::glue::{Column, Table};
 use personalize_plan::{
@@ -14,13 +9,8 @@ use personalize_plan::{
 };
 
 fn table(columns: &[(&str, &str)]) -> Table {
-    let mut table = Table {
-        name: "events".into(),
-        ..Table::default()
-    };
-    table
-        .parameters
-        .insert("classification".into(), "json".into());
+    let mut table = Table { name: "events".into(), ..Table::default() };
+    table.parameters.insert("classification".into(), "json".into());
     table.storage_descriptor.columns = columns
         .iter()
         .map(|(name, type_name)| Column {
@@ -42,13 +32,8 @@ fn segment() -> Table {
         ("userid", "string"),
     ]);
     let serde = &mut table.storage_descriptor.serde_info;
-    serde
-        .parameters
-        .insert("paths".into(), "event,properties,timestamp,userId".into());
-    table.partition_keys = vec![Column {
-        name: "year".into(),
-        type_name: "string".into(),
-    }];
+    serde.parameters.insert("paths".into(), "event,properties,timestamp,userId".into());
+    table.partition_keys = vec![Column { name: "year".into(), type_name: "string".into() }];
     table
 }
 
@@ -60,10 +45,7 @@ const SEGMENT: [(&str, &str); 4] = [
 ];
 
 fn plan(table: &Table, pairs: &[(&str, &str)]) -> Result<ConversionPlan, PlanError> {
-    resolve(
-        &Parameters::from_pairs(pairs.iter().copied()).unwrap(),
-        table,
-    )
+    resolve(&Parameters::from_pairs(pairs.iter().copied()).unwrap(), table)
 }
 
 fn segment_plan(more: &[(&str, &str)]) -> Result<ConversionPlan, PlanError> {
@@ -72,10 +54,7 @@ fn segment_plan(more: &[(&str, &str)]) -> Result<ConversionPlan, PlanError> {
 }
 
 fn names(plan: &ConversionPlan) -> Vec<&str> {
-    plan.fields
-        .iter()
-        .map(|field| field.name.as_str())
-        .collect()
+    plan.fields.iter().map(|field| field.name.as_str()).collect()
 }
 
 #[track_caller]
@@ -97,21 +76,8 @@ fn the_mapped_columns_come_in_the_first_editions_order() {
         ("timestamp", "int"),
     ]);
     let plan = plan(&useritem, &[]).unwrap();
-    assert_eq!(
-        names(&plan),
-        [
-            "ITEM_ID",
-            "USER_ID",
-            "EVENT_TYPE",
-            "EVENT_VALUE",
-            "TIMESTAMP"
-        ]
-    );
-    let types: Vec<_> = plan
-        .fields
-        .iter()
-        .map(|f| (f.conversion, f.nullable))
-        .collect();
+    assert_eq!(names(&plan), ["ITEM_ID", "USER_ID", "EVENT_TYPE", "EVENT_VALUE", "TIMESTAMP"]);
+    let types: Vec<_> = plan.fields.iter().map(|f| (f.conversion, f.nullable)).collect();
     assert_eq!(
         types,
         [
@@ -127,15 +93,8 @@ fn the_mapped_columns_come_in_the_first_editions_order() {
 #[test]
 fn a_default_column_that_is_not_there_is_left_out_and_noted() {
     let plan = segment_plan(&[]).unwrap();
-    assert_eq!(
-        names(&plan),
-        ["ITEM_ID", "USER_ID", "EVENT_TYPE", "TIMESTAMP"]
-    );
-    assert!(
-        plan.notes[0].contains("EVENT_VALUE is left out"),
-        "{:?}",
-        plan.notes
-    );
+    assert_eq!(names(&plan), ["ITEM_ID", "USER_ID", "EVENT_TYPE", "TIMESTAMP"]);
+    assert!(plan.notes[0].contains("EVENT_VALUE is left out"), "{:?}", plan.notes);
 }
 
 #[test]
@@ -150,20 +109,11 @@ fn an_empty_source_or_destination_leaves_a_column_out() {
 fn a_missing_column_is_named_with_what_there_is() {
     refused(
         plan(&segment(), &[]),
-        &[
-            "SourceColumnItemId asks for `item_id`",
-            "table `events`",
-            "`userId`",
-            "`year`",
-        ],
+        &["SourceColumnItemId asks for `item_id`", "table `events`", "`userId`", "`year`"],
     );
     refused(
         segment_plan(&[("SourceColumnItemId", "properties.skuu")]),
-        &[
-            "`properties` has no `skuu`",
-            "did you mean `sku`?",
-            "`price`",
-        ],
+        &["`properties` has no `skuu`", "did you mean `sku`?", "`price`"],
     );
     refused(
         segment_plan(&[("SourceColumnEventValue", "prices")]),
@@ -183,41 +133,25 @@ fn a_missing_column_is_named_with_what_there_is() {
 fn paths_go_into_arrays_only_with_a_word_on_which_element() {
     refused(
         segment_plan(&[("SourceColumnItemId", "properties.products.sku")]),
-        &[
-            "`properties.products[].sku`",
-            "`properties.products[0].sku`",
-        ],
+        &["`properties.products[].sku`", "`properties.products[0].sku`"],
     );
     refused(
         segment_plan(&[("SourceColumnItemId", "properties.products")]),
         &["array<struct<", "`properties.products[]`"],
     );
-    refused(
-        segment_plan(&[("SourceColumnItemId", "properties.sku[0]")]),
-        &["has no elements"],
-    );
+    refused(segment_plan(&[("SourceColumnItemId", "properties.sku[0]")]), &["has no elements"]);
     let plan = segment_plan(&[
         ("SourceColumnItemId", "properties.products[].sku"),
         ("SourceColumnEventValue", "properties.Products[].price"),
     ])
     .unwrap();
-    assert_eq!(
-        plan.exploded_array().unwrap().to_string(),
-        "properties.products"
-    );
+    assert_eq!(plan.exploded_array().unwrap().to_string(), "properties.products");
     refused(
         segment_plan(&[
             ("SourceColumnItemId", "properties.products[].sku"),
-            (
-                "AdditionalColumns",
-                "properties.coupons[].code:COUPON:string",
-            ),
+            ("AdditionalColumns", "properties.coupons[].code:COUPON:string"),
         ]),
-        &[
-            "properties.products[]",
-            "properties.coupons[]",
-            "only one array",
-        ],
+        &["properties.products[]", "properties.coupons[]", "only one array"],
     );
 }
 
@@ -231,11 +165,8 @@ fn a_partition_key_can_fill_a_column() {
 
 #[test]
 fn a_column_whose_name_has_dots_is_found_as_it_is_written() {
-    let flat = table(&[
-        ("properties.sku", "string"),
-        ("user_id", "string"),
-        ("timestamp", "bigint"),
-    ]);
+    let flat =
+        table(&[("properties.sku", "string"), ("user_id", "string"), ("timestamp", "bigint")]);
     for written in ["properties.sku", "`properties.sku`"] {
         let plan = plan(&flat, &[("SourceColumnItemId", written)]).unwrap();
         assert!(plan.fields[0].source.path().unwrap().is_column());
@@ -249,10 +180,7 @@ fn additional_columns_take_their_type_from_the_table_where_none_is_given() {
         "properties.price,properties.gift:GIFT,properties.tags,properties.sku:SKU:string",
     )])
     .unwrap();
-    let added: Vec<_> = plan.fields[4..]
-        .iter()
-        .map(|f| (f.name.as_str(), f.conversion))
-        .collect();
+    let added: Vec<_> = plan.fields[4..].iter().map(|f| (f.name.as_str(), f.conversion)).collect();
     assert_eq!(
         added,
         [
@@ -262,20 +190,13 @@ fn additional_columns_take_their_type_from_the_table_where_none_is_given() {
             ("SKU", Conversion::Text),
         ]
     );
-    assert!(
-        plan.notes
-            .iter()
-            .any(|note| note.starts_with("SKU is a plain string"))
-    );
+    assert!(plan.notes.iter().any(|note| note.starts_with("SKU is a plain string")));
 }
 
 #[test]
 fn names_that_personalize_takes_for_the_same_are_refused() {
     refused(
-        segment_plan(&[(
-            "AdditionalColumns",
-            "properties.sku:GEN_RE,properties.gift:GENRE",
-        )]),
+        segment_plan(&[("AdditionalColumns", "properties.sku:GEN_RE,properties.gift:GENRE")]),
         &["`GEN_RE` and `GENRE`", "underscores"],
     );
     refused(
@@ -295,10 +216,7 @@ fn reserved_fields_have_one_type() {
         &["EVENT_VALUE a string", "reserves it as float"],
     );
     refused(
-        segment_plan(&[(
-            "AdditionalColumns",
-            "properties.tags:IMPRESSION:string:categorical",
-        )]),
+        segment_plan(&[("AdditionalColumns", "properties.tags:IMPRESSION:string:categorical")]),
         &["IMPRESSION", "categorical"],
     );
     let plan = segment_plan(&[("AdditionalColumns", "properties.tags:impression")]).unwrap();
@@ -308,21 +226,13 @@ fn reserved_fields_have_one_type() {
 
 #[test]
 fn datasets_have_limits_for_own_fields() {
-    let columns: Vec<String> = (0..6)
-        .map(|n| format!("properties.price:P{n}:float"))
-        .collect();
+    let columns: Vec<String> = (0..6).map(|n| format!("properties.price:P{n}:float")).collect();
     refused(
         segment_plan(&[("AdditionalColumns", &columns.join(","))]),
         &["Interactions takes at most 5 metadata fields", "P5"],
     );
-    let users = [
-        ("PersonalizeDatasetName", "Users"),
-        ("SourceColumnUserId", "userId"),
-    ];
-    refused(
-        plan(&table(&[("userid", "string")]), &users),
-        &["at least one metadata field"],
-    );
+    let users = [("PersonalizeDatasetName", "Users"), ("SourceColumnUserId", "userId")];
+    refused(plan(&table(&[("userid", "string")]), &users), &["at least one metadata field"]);
     refused(
         segment_plan(&[("AdditionalColumns", "properties.sku:ABOUT:string:textual")]),
         &["ABOUT", "textual fields in Items only"],
@@ -341,20 +251,13 @@ fn datasets_have_limits_for_own_fields() {
 fn required_fields_must_be_filled_under_their_names() {
     refused(
         segment_plan(&[("DestinationColumnUserId", "customer")]),
-        &[
-            "requires USER_ID in Interactions",
-            "DestinationColumnUserId",
-        ],
+        &["requires USER_ID in Interactions", "DestinationColumnUserId"],
     );
     let lower = segment_plan(&[("DestinationColumnUserId", "user_id")]).unwrap();
     assert!(names(&lower).contains(&"USER_ID"));
     refused(
         plan(
-            &table(&[
-                ("user_id", "string"),
-                ("item_id", "string"),
-                ("timestamp", "bigint"),
-            ]),
+            &table(&[("user_id", "string"), ("item_id", "string"), ("timestamp", "bigint")]),
             &[("PersonalizeDomain", "ECOMMERCE")],
         ),
         &["SourceColumnEventType asks for `event_type`"],
@@ -362,18 +265,12 @@ fn required_fields_must_be_filled_under_their_names() {
     refused(
         plan(
             &table(&[("item_id", "string"), ("price", "double")]),
-            &[
-                ("PersonalizeDatasetName", "Items"),
-                ("PersonalizeDomain", "ECOMMERCE"),
-            ],
+            &[("PersonalizeDatasetName", "Items"), ("PersonalizeDomain", "ECOMMERCE")],
         ),
         &["requires CATEGORY_L1", "ECOMMERCE", "AdditionalColumns"],
     );
     refused(
-        segment_plan(&[
-            ("PersonalizeDatasetName", "Actions"),
-            ("PersonalizeDomain", "ECOMMERCE"),
-        ]),
+        segment_plan(&[("PersonalizeDatasetName", "Actions"), ("PersonalizeDomain", "ECOMMERCE")]),
         &["custom dataset groups only"],
     );
 }
@@ -382,11 +279,7 @@ fn required_fields_must_be_filled_under_their_names() {
 fn event_types_need_a_column() {
     refused(
         plan(
-            &table(&[
-                ("user_id", "string"),
-                ("item_id", "string"),
-                ("timestamp", "bigint"),
-            ]),
+            &table(&[("user_id", "string"), ("item_id", "string"), ("timestamp", "bigint")]),
             &[("EventTypes", "View")],
         ),
         &["no event type", "event_type"],
@@ -406,11 +299,7 @@ fn catalogues_take_every_other_scalar_column() {
         ("active", "boolean"),
     ]);
     let plan = plan(&users, &[("PersonalizeDatasetName", "User")]).unwrap();
-    let fields: Vec<_> = plan
-        .fields
-        .iter()
-        .map(|f| (f.name.as_str(), f.conversion))
-        .collect();
+    let fields: Vec<_> = plan.fields.iter().map(|f| (f.name.as_str(), f.conversion)).collect();
     assert_eq!(
         fields,
         [
@@ -421,11 +310,7 @@ fn catalogues_take_every_other_scalar_column() {
             ("ACTIVE", Conversion::Boolean),
         ]
     );
-    assert!(
-        plan.notes
-            .iter()
-            .any(|note| note.contains("left out: address"))
-    );
+    assert!(plan.notes.iter().any(|note| note.contains("left out: address")));
 
     let many: Vec<String> = (0..30).map(|n| format!("c{n}")).collect();
     let mut columns: Vec<(&str, &str)> =
@@ -433,11 +318,7 @@ fn catalogues_take_every_other_scalar_column() {
     columns.push(("user_id", "string"));
     let plan = self::plan(&table(&columns), &[("PersonalizeDatasetName", "Users")]).unwrap();
     assert_eq!(plan.fields.len(), 26);
-    assert!(
-        plan.notes
-            .iter()
-            .any(|note| note.contains("at most 25 metadata fields"))
-    );
+    assert!(plan.notes.iter().any(|note| note.contains("at most 25 metadata fields")));
 }
 
 #[test]
@@ -447,31 +328,17 @@ fn output_folders_stay_apart_from_the_source_and_each_other() {
         segment_plan(&one_bucket.iter().chain(more).copied().collect::<Vec<_>>())
     };
     assert!(with(&[]).is_ok());
-    refused(
-        with(&[("DestinationDataPrefix", "source/out/")]),
-        &["raw data", "source/out"],
-    );
-    refused(
-        with(&[("SourceDataPrefix", "/")]),
-        &["DestinationDataPrefix", "raw data"],
-    );
+    refused(with(&[("DestinationDataPrefix", "source/out/")]), &["raw data", "source/out"]);
+    refused(with(&[("SourceDataPrefix", "/")]), &["DestinationDataPrefix", "raw data"]);
     assert!(with(&[("DestinationDataPrefix", "source-out")]).is_ok());
-    refused(
-        with(&[("IncrementalDataPrefix", "converted/new")]),
-        &["a folder of its own"],
-    );
-    refused(
-        with(&[("RejectedDataPrefix", "converted")]),
-        &["a folder of its own"],
-    );
+    refused(with(&[("IncrementalDataPrefix", "converted/new")]), &["a folder of its own"]);
+    refused(with(&[("RejectedDataPrefix", "converted")]), &["a folder of its own"]);
 }
 
 #[test]
 fn formats_that_are_not_read_are_named() {
     let mut parquet = segment();
-    parquet
-        .parameters
-        .insert("classification".into(), "parquet".into());
+    parquet.parameters.insert("classification".into(), "parquet".into());
     refused(plan(&parquet, &SEGMENT), &["classified as parquet"]);
 }
 
@@ -486,12 +353,7 @@ fn a_plan_reads_back_from_its_text_and_other_versions_are_refused() {
     let text = Artifacts::render(&plan).unwrap().plan;
     assert_eq!(ConversionPlan::from_json(&text).unwrap(), plan);
     let other = text.replacen("\"plan_version\": 1", "\"plan_version\": 99", 1);
-    assert!(
-        ConversionPlan::from_json(&other)
-            .unwrap_err()
-            .to_string()
-            .contains("version 99")
-    );
+    assert!(ConversionPlan::from_json(&other).unwrap_err().to_string().contains("version 99"));
 }
 
 /// A table that fills every dataset of every domain.
@@ -515,10 +377,7 @@ fn everything() -> Table {
 fn the_schema_of_every_dataset_and_domain_is_avro() {
     let domains = [None, Some(Domain::Ecommerce), Some(Domain::VideoOnDemand)];
     for dataset in Dataset::ALL {
-        for domain in domains
-            .into_iter()
-            .filter(|d| d.is_none() || dataset.exists_in_domains())
-        {
+        for domain in domains.into_iter().filter(|d| d.is_none() || dataset.exists_in_domains()) {
             let pairs = [
                 ("PersonalizeDatasetName", dataset.name()),
                 ("PersonalizeDomain", domain.map_or("", Domain::name)),
@@ -527,16 +386,11 @@ fn the_schema_of_every_dataset_and_domain_is_avro() {
             let schema = Artifacts::render(&plan).unwrap().schema;
             let parsed = apache_avro::Schema::parse_str(&schema)
                 .unwrap_or_else(|fault| panic!("{dataset} {domain:?}: {fault}\n{schema}"));
-            let apache_avro::Schema::Record(record) = parsed else {
-                panic!("{schema}")
-            };
+            let apache_avro::Schema::Record(record) = parsed else { panic!("{schema}") };
             assert_eq!(record.name.name(), dataset.name());
             assert_eq!(record.fields.len(), plan.fields.len());
             for rule in dataset.fields(domain).iter().filter(|rule| rule.required) {
-                assert!(
-                    record.fields.iter().any(|f| f.name == rule.name),
-                    "{dataset} {rule:?}"
-                );
+                assert!(record.fields.iter().any(|f| f.name == rule.name), "{dataset} {rule:?}");
             }
         }
     }
@@ -547,25 +401,14 @@ fn text_from_parameters_stays_inside_its_literals() {
     let hostile = "x'); DROP TABLE t; --\"\"\" \\ {{y}}";
     let mut table = segment();
     table.name = "ta\"\"\"ble`".into();
-    let pairs: Vec<_> = SEGMENT
-        .into_iter()
-        .chain([("EventTypes", hostile)])
-        .collect();
+    let pairs: Vec<_> = SEGMENT.into_iter().chain([("EventTypes", hostile)]).collect();
     let plan = plan(&table, &pairs).unwrap();
     let artifacts = Artifacts::render(&plan).unwrap();
     let sql = hostile.replace('\'', "''");
     assert!(artifacts.explore_sql.contains(&format!("IN ('{sql}')")));
     assert!(artifacts.unload_sql.contains(&sql.replace('\'', "''")));
     let python = serde_json::to_string(hostile).unwrap();
-    assert!(
-        artifacts
-            .conversion_job
-            .contains(&format!("EVENT_TYPES = [{python}]"))
-    );
+    assert!(artifacts.conversion_job.contains(&format!("EVENT_TYPES = [{python}]")));
     assert_eq!(artifacts.conversion_job.matches("\"\"\"").count() % 2, 0);
-    assert!(
-        artifacts
-            .conversion_job
-            .contains(r#"TABLE = "ta\"\"\"ble`""#)
-    );
+    assert!(artifacts.conversion_job.contains(r#"TABLE = "ta\"\"\"ble`""#));
 }

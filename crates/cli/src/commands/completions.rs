@@ -5,10 +5,13 @@ use clap_complete::Shell;
 
 use crate::arguments::Arguments;
 use crate::failure::Failure;
+use crate::stdout;
 
 pub(crate) fn run(shell: Shell) -> Result<(), Failure> {
     let mut command = Arguments::command();
     let name = command.get_name().to_owned();
-    clap_complete::generate(shell, &mut command, name, &mut std::io::stdout());
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut command, name, &mut script);
+    stdout::print(&String::from_utf8_lossy(&script))?;
     Ok(())
 }

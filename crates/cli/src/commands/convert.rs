@@ -13,6 +13,7 @@ use crate::failure::Failure;
 use crate::files::SourceFiles;
 use crate::plan_source::{plan_for_source, plan_for_table, read_plan};
 use crate::progress;
+use crate::stdout;
 
 /// Files that failed are named up to this number.
 const MOST_FAILURES: usize = 20;
@@ -24,26 +25,25 @@ pub(crate) fn run(arguments: &ConvertArguments) -> Result<(), Failure> {
         None => plan_for(&arguments.source, &files, &arguments.conversion)?,
     };
     let destination = &arguments.destination;
+    if destination.to_string_lossy().starts_with("s3://") {
+        return Err(Failure::Failed(anyhow::anyhow!(
+            "{0}: nothing is written to S3 from here; write to a file and copy it with \
+             `aws s3 cp FILE {0}`",
+            destination.display()
+        )));
+    }
     let target = if arguments.per_file {
         Target::PerFile(destination.clone())
     } else {
         Target::OneFile(csv_path(destination, &plan))
     };
-    let rejects = match (&arguments.rejects, &target) {
-        (Some(folder), _) => folder.clone(),
-        (None, Target::OneFile(csv)) => csv.with_extension("rejects"),
-        (None, Target::PerFile(folder)) => with_suffix(folder, ".rejects"),
+    let rejects = match &arguments.rejects {
+        Some(folder) => folder.clone(),
+        None => with_suffix(target.path(), ".rejects")?,
     };
     let rejects = rejects.join("rejects.jsonl");
     check_apart(&arguments.source, &[target.path(), &rejects])?;
-    convert(
-        &arguments.source,
-        &files,
-        &plan,
-        &target,
-        &rejects,
-        &arguments.conversion,
-    )
+    convert(&arguments.source, &files, &plan, &target, &rejects, &arguments.conversion)
 }
 
 impl Target {
@@ -88,17 +88,14 @@ pub(crate) fn convert(
         }
     }
     let threads = arguments.threads.map(usize::from);
-    let threads = threads
-        .or_else(|| std::thread::available_parallelism().ok().map(usize::from))
-        .unwrap_or(1);
+    let threads =
+        threads.or_else(|| std::thread::available_parallelism().ok().map(usize::from)).unwrap_or(1);
     let bar = progress::bar(files.bytes(), arguments.quiet);
     let finished = conversion::convert(plan, &files.files, target, rejects, threads, &bar)?;
 
     let counts = &finished.conversion.counts;
     let (rejected, read) = (counts.rejected(), counts.records_read);
-    let too_many = arguments
-        .max_rejects
-        .is_some_and(|most| most.is_exceeded(rejected, read));
+    let too_many = arguments.max_rejects.is_some_and(|most| most.is_exceeded(rejected, read));
     let all_failed = finished.conversion.failures.len() == files.files.len();
     let conversion = if too_many || all_failed {
         finished.publish_rejects_only()?
@@ -115,18 +112,15 @@ pub(crate) fn convert(
         seconds: started.elapsed().as_secs_f64(),
     };
     if arguments.json {
-        println!("{}", summary.json());
+        stdout::print(&format!("{}\n", summary.json()))?;
     } else if !arguments.quiet {
-        print!("{}", summary.words()?);
+        stdout::print(&summary.words()?)?;
     }
     for (_, fault) in conversion.failures.iter().take(MOST_FAILURES) {
         eprintln!("error: {fault}");
     }
     if conversion.failures.len() > MOST_FAILURES {
-        eprintln!(
-            "error: and {} more files",
-            conversion.failures.len() - MOST_FAILURES
-        );
+        eprintln!("error: and {} more files", conversion.failures.len() - MOST_FAILURES);
     }
     if too_many {
         return Err(Failure::Failed(anyhow::anyhow!(
@@ -135,11 +129,7 @@ pub(crate) fn convert(
             rejects.display()
         )));
     }
-    if conversion.failures.is_empty() {
-        Ok(())
-    } else {
-        Err(Failure::Reported)
-    }
+    if conversion.failures.is_empty() { Ok(()) } else { Err(Failure::Reported) }
 }
 
 struct Summary<'a> {
@@ -210,10 +200,7 @@ impl Summary<'_> {
         }
         let failed = self.conversion.failures.len();
         if failed > 0 {
-            writeln!(
-                out,
-                "{failed:>12} files failed; nothing of them was written"
-            )?;
+            writeln!(out, "{failed:>12} files failed; nothing of them was written")?;
         }
         Ok(out)
     }
@@ -222,11 +209,7 @@ impl Summary<'_> {
 /// The CSV: the destination itself, or in it if it is a folder.
 fn csv_path(destination: &Path, plan: &ConversionPlan) -> PathBuf {
     let is_folder = destination.is_dir() || destination.to_string_lossy().ends_with('/');
-    if is_folder {
-        destination.join(csv_name(plan))
-    } else {
-        destination.to_owned()
-    }
+    if is_folder { destination.join(csv_name(plan)) } else { destination.to_owned() }
 }
 
 /// The name of a dataset's CSV: `interactions.csv`.
@@ -234,9 +217,14 @@ pub(crate) fn csv_name(plan: &ConversionPlan) -> String {
     format!("{}.csv", plan.dataset.name().to_lowercase())
 }
 
-fn with_suffix(folder: &Path, suffix: &str) -> PathBuf {
-    let name = folder.file_name().unwrap_or_default().to_string_lossy();
-    folder.with_file_name(format!("{name}{suffix}"))
+/// The path with something behind its name; `.` and `..` have the name of the folder they mean.
+fn with_suffix(path: &Path, suffix: &str) -> anyhow::Result<PathBuf> {
+    let named = match path.file_name() {
+        Some(_) => path.to_owned(),
+        None => fs_err::canonicalize(path)?,
+    };
+    let name = named.file_name().unwrap_or_default().to_string_lossy();
+    Ok(named.with_file_name(format!("{name}{suffix}")))
 }
 
 /// Refuses to write below a source folder, where the next run would read it as raw data, or over
@@ -246,9 +234,7 @@ pub(crate) fn check_apart(source: &Path, outputs: &[&Path]) -> anyhow::Result<()
     for output in outputs {
         // What is not there yet has the place of the nearest folder that is.
         let output = std::path::absolute(output)?;
-        let existing = output
-            .ancestors()
-            .find_map(|path| Some((path, path.canonicalize().ok()?)));
+        let existing = output.ancestors().find_map(|path| Some((path, path.canonicalize().ok()?)));
         let Some((existing, canonical)) = existing else {
             continue;
         };

@@ -6,10 +6,11 @@ use std::path::Path;
 use personalize_plan::{Parameters, Proposal, propose};
 
 use crate::arguments::CrawlArguments;
-use crate::crawl::{Crawl, table_name};
+use crate::crawl::Crawl;
 use crate::failure::Failure;
 use crate::files::SourceFiles;
 use crate::overrides;
+use crate::stdout;
 
 /// Files that do not belong to the table are listed up to this number.
 const MOST_STRANGERS: usize = 10;
@@ -17,18 +18,14 @@ const MOST_STRANGERS: usize = 10;
 pub(crate) fn run(arguments: &CrawlArguments) -> Result<(), Failure> {
     let parameters = overrides::parameters(&arguments.parameters)?;
     let files = SourceFiles::find(&arguments.source)?;
-    let name = table_name(&arguments.source);
-    let crawl = Crawl::of(&arguments.source, &files, &name, arguments.sample.sample.0)?;
+    let crawl = Crawl::of(&arguments.source, &files, &parameters, arguments.sample.sample.0)?;
     if arguments.json {
-        println!("{}", crawl.table.to_json());
+        stdout::print(&(crawl.table.to_json() + "\n"))?;
         for (file, why) in &crawl.strangers {
             eprintln!("warning: {file} {why}");
         }
     } else {
-        print!(
-            "{}",
-            report(&arguments.source, &parameters, &files, &crawl)?
-        );
+        stdout::print(&report(&arguments.source, &parameters, &files, &crawl)?)?;
     }
     Ok(())
 }
@@ -58,43 +55,22 @@ fn report(
     )?;
     writeln!(out, "sample      {}", crawl.sample_in_words(files))?;
     if crawl.profile.faults() > 0 {
-        writeln!(
-            out,
-            "            {} records could not be read",
-            crawl.profile.faults()
-        )?;
+        writeln!(out, "            {} records could not be read", crawl.profile.faults())?;
     }
     if let Some(delimiter) = table.parameter("delimiter") {
         let header = table.parameter("skip.header.line.count").is_some();
-        let header = if header {
-            "the first row names the columns"
-        } else {
-            "no header"
-        };
+        let header = if header { "the first row names the columns" } else { "no header" };
         writeln!(out, "delimiter   {delimiter:?}, {header}")?;
     }
     if !table.partition_keys.is_empty() {
-        let keys: Vec<&str> = table
-            .partition_keys
-            .iter()
-            .map(|key| key.name.as_str())
-            .collect();
+        let keys: Vec<&str> = table.partition_keys.iter().map(|key| key.name.as_str()).collect();
         writeln!(out, "partitions  {}", keys.join(", "))?;
     }
     writeln!(out, "columns")?;
     let columns = &table.storage_descriptor.columns;
-    let width = columns
-        .iter()
-        .map(|column| column.name.chars().count())
-        .max()
-        .unwrap_or(0);
+    let width = columns.iter().map(|column| column.name.chars().count()).max().unwrap_or(0);
     for column in columns {
-        writeln!(
-            out,
-            "  {:width$}  {}",
-            table.original_name(&column.name),
-            column.type_name
-        )?;
+        writeln!(out, "  {:width$}  {}", table.original_name(&column.name), column.type_name)?;
     }
     let conflicts = crawl.profile.conflicts();
     if !conflicts.is_empty() {
@@ -116,11 +92,7 @@ fn report(
             writeln!(out, "  and {} more", crawl.strangers.len() - MOST_STRANGERS)?;
         }
     }
-    let proposals = propose(
-        parameters.dataset,
-        parameters.domain,
-        &crawl.profile.columns(),
-    );
+    let proposals = propose(parameters.dataset, parameters.domain, &crawl.profile.columns());
     write_proposals(&mut out, source, parameters, &proposals)?;
     Ok(out)
 }
@@ -133,11 +105,7 @@ fn write_proposals(
 ) -> std::fmt::Result {
     writeln!(out, "mapping proposed for {}", parameters.dataset)?;
     for proposal in proposals {
-        writeln!(
-            out,
-            "  `{}` -> {}: {}",
-            proposal.path, proposal.field, proposal.reason
-        )?;
+        writeln!(out, "  `{}` -> {}: {}", proposal.path, proposal.field, proposal.reason)?;
     }
     let rules = parameters.dataset.fields(parameters.domain);
     for rule in rules.iter().filter(|rule| rule.required) {
@@ -149,26 +117,19 @@ fn write_proposals(
         return Ok(());
     }
     writeln!(out, "\nTo convert with this mapping:")?;
+    let quoted = |text: &str| shlex::try_quote(text).map_or_else(|_| text.to_owned(), Into::into);
     write!(
         out,
         "  personalize-pipeline convert {} {}.csv --parameter-overrides",
-        source.display(),
+        quoted(&source.to_string_lossy()),
         parameters.dataset.name().to_lowercase()
     )?;
     if parameters.dataset != Parameters::default().dataset {
-        write!(
-            out,
-            " \\\n    PersonalizeDatasetName={}",
-            parameters.dataset
-        )?;
+        write!(out, " \\\n    PersonalizeDatasetName={}", parameters.dataset)?;
     }
     for proposal in proposals {
-        let pair = format!("{}={}", proposal.parameter, proposal.path);
-        let plain = pair
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "=._".contains(c));
-        let quote = if plain { "" } else { "'" };
-        write!(out, " \\\n    {quote}{pair}{quote}")?;
+        let pair = format!("{}={}", proposal.parameter, quoted(&proposal.path.to_string()));
+        write!(out, " \\\n    {pair}")?;
     }
     writeln!(out)
 }

@@ -10,6 +10,7 @@ use crate::failure::Failure;
 use crate::files::SourceFiles;
 use crate::output::write_file;
 use crate::plan_source::{plan_for_source, plan_for_table};
+use crate::stdout;
 
 pub(crate) fn run(arguments: &GenerateArguments) -> Result<(), Failure> {
     let plan = match (&arguments.table, &arguments.source) {
@@ -17,13 +18,7 @@ pub(crate) fn run(arguments: &GenerateArguments) -> Result<(), Failure> {
         (None, Some(source)) => {
             check_apart(source, &[&arguments.output])?;
             let files = SourceFiles::find(source)?;
-            plan_for_source(
-                source,
-                &files,
-                &arguments.sample,
-                &arguments.parameters,
-                false,
-            )?
+            plan_for_source(source, &files, &arguments.sample, &arguments.parameters, false)?
         }
         (None, None) => return Err(Failure::usage(anyhow::anyhow!("give SOURCE or --table"))),
     };
@@ -32,7 +27,7 @@ pub(crate) fn run(arguments: &GenerateArguments) -> Result<(), Failure> {
         eprintln!("note: {note}");
     }
     let artifacts = "plan.json, schema.json, conversion_job.py, explore.sql and unload.sql";
-    println!("{artifacts} are in {}", arguments.output.display());
+    stdout::print(&format!("{artifacts} are in {}\n", arguments.output.display()))?;
     Ok(())
 }
 

@@ -15,14 +15,8 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<(), Failure> {
     check_apart(&arguments.source, &[folder])?;
     let target = Target::OneFile(folder.join(csv_name(&plan)));
     let rejects = folder.join("rejects").join("rejects.jsonl");
-    let converted = convert(
-        &arguments.source,
-        &files,
-        &plan,
-        &target,
-        &rejects,
-        &arguments.conversion,
-    );
+    let converted =
+        convert(&arguments.source, &files, &plan, &target, &rejects, &arguments.conversion);
     if !interrupt::is_interrupted() {
         // The artifacts hold what was decided, which is of use also if a file failed.
         write_artifacts(&plan, folder)?;

@@ -8,13 +8,8 @@ use super::{FIRST_EVENT, Moment};
 use crate::output::write_file;
 
 const RECORDS_OF_A_FILE: u64 = 100_000;
-const NAMES: [&str; 5] = [
-    "Tee, striped",
-    "Mug \"\"Limited\"\"",
-    "Café au lait",
-    "Boots",
-    "Backpack | navy",
-];
+const NAMES: [&str; 5] =
+    ["Tee, striped", "Mug \"\"Limited\"\"", "Café au lait", "Boots", "Backpack | navy"];
 
 pub(crate) fn write(folder: &Path, records: u64, seed: u64) -> anyhow::Result<usize> {
     let mut random = Random::new(seed);

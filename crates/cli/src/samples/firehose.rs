@@ -26,14 +26,7 @@ pub(crate) fn write(folder: &Path, records: u64, seed: u64) -> anyhow::Result<us
             time += random.below(3);
             left -= 1;
         }
-        let Moment {
-            year,
-            month,
-            day,
-            hour,
-            minute,
-            second,
-        } = moment;
+        let Moment { year, month, day, hour, minute, second } = moment;
         let name = format!(
             "useritem/{year:04}/{month:02}/{day:02}/{hour:02}/clicks-1-{}-{hour:02}-{minute:02}-{second:02}-{}",
             moment.date(),

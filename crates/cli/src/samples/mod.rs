@@ -75,16 +75,8 @@ impl Moment {
 
     /// ISO 8601 with milliseconds, as Segment writes it.
     fn iso(&self, milliseconds: u64) -> String {
-        let Self {
-            hour,
-            minute,
-            second,
-            ..
-        } = self;
-        format!(
-            "{}T{hour:02}:{minute:02}:{second:02}.{milliseconds:03}Z",
-            self.date()
-        )
+        let Self { hour, minute, second, .. } = self;
+        format!("{}T{hour:02}:{minute:02}:{second:02}.{milliseconds:03}Z", self.date())
     }
 }
 

@@ -26,12 +26,10 @@ const EVENTS: [&str; 10] = [
     "Email Opened",
     "Signup Success",
 ];
-const ADJECTIVES: [&str; 8] = [
-    "classic", "retro", "suede", "striped", "navy", "olive", "leather", "casual",
-];
-const NOUNS: [&str; 8] = [
-    "backpack", "sneaker", "jacket", "shirt", "hoodie", "boot", "coat", "socks",
-];
+const ADJECTIVES: [&str; 8] =
+    ["classic", "retro", "suede", "striped", "navy", "olive", "leather", "casual"];
+const NOUNS: [&str; 8] =
+    ["backpack", "sneaker", "jacket", "shirt", "hoodie", "boot", "coat", "socks"];
 /// Identifiers that careless converters break on.
 const ODD_SKUS: [&str; 6] = [
     "mug, large (2-pack)",
@@ -58,9 +56,7 @@ pub(crate) fn write(folder: &Path, records: u64, seed: u64) -> anyhow::Result<us
         let name = format!("segment-logs/{source}/{day}/{}.{files}.gz", random.hex(16));
         let mut file = PendingFile::create(&folder.join(name))?;
         // Without a time in its header the same content gives the same bytes.
-        let mut gzip = GzBuilder::new()
-            .mtime(0)
-            .write(&mut file, Compression::default());
+        let mut gzip = GzBuilder::new().mtime(0).write(&mut file, Compression::default());
         for _ in 0..left.min(RECORDS_OF_A_FILE) {
             serde_json::to_writer(&mut gzip, &message(&mut random, milliseconds))?;
             gzip.write_all(b"\n")?;
@@ -68,7 +64,7 @@ pub(crate) fn write(folder: &Path, records: u64, seed: u64) -> anyhow::Result<us
             left -= 1;
         }
         gzip.finish()?;
-        file.publish()?;
+        file.complete().publish()?;
         files += 1;
     }
     Ok(files)
@@ -153,10 +149,7 @@ fn properties(random: &mut Random, event: &str) -> Value {
     } else if event.starts_with("Product") && !random.per_mille(20) {
         properties.extend(product(random).as_object().cloned().unwrap_or_default());
     }
-    properties.insert(
-        "operating_system".into(),
-        random.choice(&["Web", "iOS", "Android"]).into(),
-    );
+    properties.insert("operating_system".into(), random.choice(&["Web", "iOS", "Android"]).into());
     properties.into()
 }
 
@@ -165,11 +158,7 @@ fn product(random: &mut Random) -> Value {
         random.choice(&ODD_SKUS).to_owned()
     } else {
         let number = random.popular(400);
-        format!(
-            "{}-{}-{number:03}",
-            random.choice(&ADJECTIVES),
-            random.choice(&NOUNS)
-        )
+        format!("{}-{}-{number:03}", random.choice(&ADJECTIVES), random.choice(&NOUNS))
     };
     json!({
         "sku": sku,

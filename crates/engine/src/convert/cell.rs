@@ -235,17 +235,11 @@ mod tests {
             ],
         );
         let long = format!("\"{}\"", "é".repeat(257));
-        assert_eq!(
-            cell(&long, Conversion::Identifier),
-            Err(CellFault::TooLong { most: 256 })
-        );
+        assert_eq!(cell(&long, Conversion::Identifier), Err(CellFault::TooLong { most: 256 }));
         assert!(cell(&format!("\"{}\"", "é".repeat(256)), Conversion::Identifier).is_ok());
         assert_eq!(cell("{}", Conversion::Identifier), Err(CellFault::IsObject));
         assert_eq!(cell("[1]", Conversion::Identifier), Err(CellFault::IsArray));
-        assert_eq!(
-            cell(r#""\ud800""#, Conversion::Identifier),
-            Err(CellFault::LoneSurrogate)
-        );
+        assert_eq!(cell(r#""\ud800""#, Conversion::Identifier), Err(CellFault::LoneSurrogate));
     }
 
     #[test]
@@ -260,34 +254,16 @@ mod tests {
                 ("1e3", "1000"),
             ],
         );
-        assert_eq!(
-            cell(r#""free""#, Conversion::Float),
-            Err(CellFault::NotANumber)
-        );
-        assert_eq!(
-            cell(r#""NaN""#, Conversion::Float),
-            Err(CellFault::NotANumber)
-        );
+        assert_eq!(cell(r#""free""#, Conversion::Float), Err(CellFault::NotANumber));
+        assert_eq!(cell(r#""NaN""#, Conversion::Float), Err(CellFault::NotANumber));
         assert_eq!(cell("4e38", Conversion::Float), Err(CellFault::OutOfRange));
         assert!(cell("3.4e38", Conversion::Float).is_ok());
         assert!(cell("4e38", Conversion::Double).is_ok());
-        assert_eq!(
-            cell("2e308", Conversion::Double),
-            Err(CellFault::OutOfRange)
-        );
-        check(
-            Conversion::Long,
-            &[("35.0", "35"), (r#""-7""#, "-7"), ("false", "0")],
-        );
+        assert_eq!(cell("2e308", Conversion::Double), Err(CellFault::OutOfRange));
+        check(Conversion::Long, &[("35.0", "35"), (r#""-7""#, "-7"), ("false", "0")]);
         assert_eq!(cell("35.5", Conversion::Long), Err(CellFault::NotWhole));
-        assert_eq!(
-            cell("2147483648", Conversion::Int),
-            Err(CellFault::OutOfRange)
-        );
-        assert_eq!(
-            cell("9223372036854775808", Conversion::Long),
-            Err(CellFault::OutOfRange)
-        );
+        assert_eq!(cell("2147483648", Conversion::Int), Err(CellFault::OutOfRange));
+        assert_eq!(cell("9223372036854775808", Conversion::Long), Err(CellFault::OutOfRange));
     }
 
     #[test]
@@ -303,10 +279,7 @@ mod tests {
                 ("true", "True"),
             ],
         );
-        assert_eq!(
-            cell("[[1]]", Conversion::Categorical),
-            Err(CellFault::NestedInArray)
-        );
+        assert_eq!(cell("[[1]]", Conversion::Categorical), Err(CellFault::NestedInArray));
         assert_eq!(cell(r#"["a"]"#, Conversion::Text), Err(CellFault::IsArray));
     }
 
@@ -322,21 +295,14 @@ mod tests {
                 ("null", ""),
             ],
         );
-        assert_eq!(
-            cell(r#""yes""#, Conversion::Boolean),
-            Err(CellFault::NotABoolean)
-        );
+        assert_eq!(cell(r#""yes""#, Conversion::Boolean), Err(CellFault::NotABoolean));
     }
 
     #[test]
     fn textual_cells_are_always_quoted_unless_empty() {
         check(
             Conversion::Textual,
-            &[
-                (r#""plain""#, "\"plain\""),
-                (r#""two\nlines""#, "\"two lines\""),
-                (r#""  ""#, ""),
-            ],
+            &[(r#""plain""#, "\"plain\""), (r#""two\nlines""#, "\"two lines\""), (r#""  ""#, "")],
         );
     }
 }

@@ -87,11 +87,7 @@ impl Mapping {
     ) -> Outcome {
         let before = out.len();
         let mut rows = 0;
-        let elements = if self.explodes {
-            record.elements().max(1)
-        } else {
-            1
-        };
+        let elements = if self.explodes { record.elements().max(1) } else { 1 };
         for element in 0..elements {
             let value = |slot| match slot {
                 Slot::Partition(at) => partition_value(partition_values, at),
@@ -108,11 +104,7 @@ impl Mapping {
             }
             rows += 1;
         }
-        if rows > 0 {
-            Outcome::Written { rows }
-        } else {
-            Outcome::Filtered
-        }
+        if rows > 0 { Outcome::Written { rows } } else { Outcome::Filtered }
     }
 
     fn write_row<'a>(

@@ -53,11 +53,7 @@ impl<'a> Decimal<'a> {
         if exponent != 0 {
             let digits = format!("{whole}{fraction}");
             let zero = digits.bytes().all(|c| c == b'0');
-            let point = if zero {
-                0
-            } else {
-                whole.len() as i64 + exponent
-            };
+            let point = if zero { 0 } else { whole.len() as i64 + exponent };
             let leading = digits.len() - digits.trim_start_matches('0').len();
             if point - leading as i64 > MAX_DIGITS {
                 return Err(TooLarge);
@@ -76,17 +72,9 @@ impl<'a> Decimal<'a> {
         }
         let whole = trimmed(whole, |text| text.trim_start_matches('0'));
         let fraction = trimmed(fraction, |text| text.trim_end_matches('0'));
-        let whole = if whole.is_empty() {
-            Cow::Borrowed("0")
-        } else {
-            whole
-        };
+        let whole = if whole.is_empty() { Cow::Borrowed("0") } else { whole };
         let zero = whole == "0" && fraction.is_empty();
-        Ok(Self {
-            negative: negative && !zero,
-            whole,
-            fraction,
-        })
+        Ok(Self { negative: negative && !zero, whole, fraction })
     }
 
     /// Whether there is nothing behind the point.
@@ -115,11 +103,7 @@ impl<'a> Decimal<'a> {
     pub(crate) fn floor_shifted(&self, decimal_places: usize) -> Option<i64> {
         let keep = self.whole.len().saturating_sub(decimal_places);
         let (whole, rest) = self.whole.split_at(keep);
-        let magnitude: i128 = if whole.is_empty() {
-            0
-        } else {
-            whole.parse().ok()?
-        };
+        let magnitude: i128 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
         let has_rest = !self.is_whole() || rest.bytes().any(|c| c != b'0');
         let floor = match self.negative {
             true => -magnitude - i128::from(has_rest),
@@ -142,15 +126,8 @@ fn parse_exponent(text: &str) -> Option<i64> {
     if digits.is_empty() || !digits.bytes().all(|c| c.is_ascii_digit()) {
         return None;
     }
-    let magnitude = digits
-        .parse()
-        .unwrap_or(i64::from(u32::MAX))
-        .min(i64::from(u32::MAX));
-    Some(if text.starts_with('-') {
-        -magnitude
-    } else {
-        magnitude
-    })
+    let magnitude = digits.parse().unwrap_or(i64::from(u32::MAX)).min(i64::from(u32::MAX));
+    Some(if text.starts_with('-') { -magnitude } else { magnitude })
 }
 
 /// Whether the text is a whole number just as [`Decimal::write`] would write it.
@@ -183,10 +160,7 @@ mod tests {
             ("1e-7", "0.0000001"),
             ("1.5E+10", "15000000000"),
             ("1234567890123456789012345", "1234567890123456789012345"),
-            (
-                "12345678901234567890.000000000000000001",
-                "12345678901234567890.000000000000000001",
-            ),
+            ("12345678901234567890.000000000000000001", "12345678901234567890.000000000000000001"),
             ("-0", "0"),
             ("-0.0e5", "0"),
             ("+5", "5"),
@@ -203,16 +177,13 @@ mod tests {
 
     #[test]
     fn what_is_no_number_is_none() {
-        for text in [
-            "", "-", "+", ".", "e5", "1e", "1e+", "1.2.3", "NaN", "inf", "1_000", "0x10", "١",
-        ] {
+        for text in
+            ["", "-", "+", ".", "e5", "1e", "1e+", "1.2.3", "NaN", "inf", "1_000", "0x10", "١"]
+        {
             assert_eq!(Decimal::parse(text), None, "{text}");
         }
         assert_eq!(Decimal::parse("1e999999999"), Some(Err(TooLarge)));
-        assert_eq!(
-            plain(&format!("0.{}1e450", "0".repeat(449))).as_deref(),
-            Some("1")
-        );
+        assert_eq!(plain(&format!("0.{}1e450", "0".repeat(449))).as_deref(), Some("1"));
     }
 
     #[test]

@@ -38,9 +38,7 @@ fn is_white(c: char) -> bool {
 
 /// The text with each run of white space that holds a line break or tab as one space.
 pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
-    let may_break = text
-        .bytes()
-        .any(|byte| CLASSES[byte as usize] & MAY_BREAK != 0);
+    let may_break = text.bytes().any(|byte| CLASSES[byte as usize] & MAY_BREAK != 0);
     if !may_break || !text.contains(is_break) {
         return Cow::Borrowed(text);
     }
@@ -71,11 +69,7 @@ pub(crate) fn is_longer(text: &str, most: usize) -> bool {
 /// Writes a cell; `always_quoted` is for textual columns.
 pub(crate) fn write_cell(out: &mut Vec<u8>, text: &str, always_quoted: bool) {
     let bytes = text.as_bytes();
-    if !always_quoted
-        && bytes
-            .iter()
-            .all(|byte| CLASSES[*byte as usize] & QUOTED == 0)
-    {
+    if !always_quoted && bytes.iter().all(|byte| CLASSES[*byte as usize] & QUOTED == 0) {
         out.extend_from_slice(bytes);
         return;
     }

@@ -1,7 +1,7 @@
 //! Recognises delimited text: its delimiter, and whether its first row is a header.
 
 use crate::convert::Decimal;
-use crate::csv::Rows;
+use crate::csv::{Rows, column_names, position_name};
 use crate::frame::Frame;
 
 /// Delimiters that are tried: comma, tab, pipe, semicolon and Hive's Ctrl-A.
@@ -19,8 +19,8 @@ pub(crate) struct Dialect {
 }
 
 /// The dialect of a file that begins with `head`; none if it is no delimited text. `whole` says
-/// that nothing follows.
-pub(crate) fn recognise(head: &[u8], whole: bool) -> Option<Dialect> {
+/// that nothing follows; a first row that names an expected column is a header.
+pub(crate) fn recognise(head: &[u8], whole: bool, expected: &[String]) -> Option<Dialect> {
     let candidates = DELIMITERS.iter().filter_map(|delimiter| {
         let rows = rows(head, *delimiter, whole);
         let columns = rows.first()?.len();
@@ -30,16 +30,12 @@ pub(crate) fn recognise(head: &[u8], whole: bool) -> Option<Dialect> {
     });
     let best = candidates.max_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     let (_, count, delimiter, rows) = best?;
-    let header = has_header(&rows);
-    let columns = (0..count).map(|at| match rows[0].get(at).map(|name| name.trim()) {
-        Some(name) if header && !name.is_empty() => name.to_owned(),
-        _ => format!("col{at}"),
-    });
-    Some(Dialect {
-        delimiter,
-        header,
-        columns: columns.collect(),
-    })
+    let named =
+        |name: &String| expected.iter().any(|known| known.eq_ignore_ascii_case(name.trim()));
+    let header = rows[0].iter().any(named) || has_header(&rows);
+    let columns =
+        if header { column_names(&rows[0]) } else { (0..count).map(position_name).collect() };
+    Some(Dialect { delimiter, header, columns })
 }
 
 fn rows(head: &[u8], delimiter: u8, whole: bool) -> Vec<Vec<String>> {
@@ -70,10 +66,8 @@ fn has_header(rows: &[Vec<String>]) -> bool {
     let Some((first, rest)) = rows.split_first() else {
         return false;
     };
-    let lower: std::collections::BTreeSet<String> = first
-        .iter()
-        .map(|name| name.trim().to_lowercase())
-        .collect();
+    let lower: std::collections::BTreeSet<String> =
+        first.iter().map(|name| name.trim().to_lowercase()).collect();
     if lower.len() != first.len() || first.iter().any(|name| !is_word(name) || is_typed(name)) {
         return false;
     }
@@ -81,9 +75,7 @@ fn has_header(rows: &[Vec<String>]) -> bool {
         return first.iter().any(|name| is_code_name(name));
     }
     let column = |at: usize| {
-        rest.iter()
-            .filter_map(move |row| row.get(at))
-            .filter(|cell| !cell.trim().is_empty())
+        rest.iter().filter_map(move |row| row.get(at)).filter(|cell| !cell.trim().is_empty())
     };
     (0..first.len()).any(|at| {
         let typed = column(at).count() > 0 && column(at).all(|cell| is_typed(cell));
@@ -112,13 +104,9 @@ fn is_typed(cell: &str) -> bool {
 
 fn is_code_name(name: &str) -> bool {
     let name = name.trim();
-    let plain = name
-        .chars()
-        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'));
+    let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'));
     let bytes = name.as_bytes();
-    let camel = bytes
-        .windows(2)
-        .any(|w| w[0].is_ascii_lowercase() && w[1].is_ascii_uppercase());
+    let camel = bytes.windows(2).any(|w| w[0].is_ascii_lowercase() && w[1].is_ascii_uppercase());
     let is_id = name.len() >= 2 && bytes[name.len() - 2..].eq_ignore_ascii_case(b"id");
     plain && (name.contains('_') || camel || is_id)
 }
@@ -128,12 +116,8 @@ mod tests {
     use super::*;
 
     fn found(text: &str) -> Option<(char, bool, String)> {
-        let dialect = recognise(text.as_bytes(), true)?;
-        Some((
-            dialect.delimiter as char,
-            dialect.header,
-            dialect.columns.join(" "),
-        ))
+        let dialect = recognise(text.as_bytes(), true, &["City".into()])?;
+        Some((dialect.delimiter as char, dialect.header, dialect.columns.join(" ")))
     }
 
     #[test]
@@ -148,22 +132,12 @@ mod tests {
 
     #[test]
     fn a_header_is_told_from_rows() {
-        assert_eq!(
-            found("u1,2019-01-01\nu2,2019-01-02\n"),
-            Some((',', false, "col0 col1".into()))
-        );
-        assert_eq!(
-            found("name,when\nu1,2019-01-01\n"),
-            Some((',', true, "name when".into()))
-        );
-        assert_eq!(
-            found("alice,view\nbob,click\n"),
-            Some((',', false, "col0 col1".into()))
-        );
-        assert_eq!(
-            found("userId,genre\nbob,Drama\n"),
-            Some((',', true, "userId genre".into()))
-        );
+        assert_eq!(found("u1,2019-01-01\nu2,2019-01-02\n"), Some((',', false, "col0 col1".into())));
+        assert_eq!(found("name,when\nu1,2019-01-01\n"), Some((',', true, "name when".into())));
+        assert_eq!(found("alice,view\nbob,click\n"), Some((',', false, "col0 col1".into())));
+        assert_eq!(found("userId,genre\nbob,Drama\n"), Some((',', true, "userId genre".into())));
+        let expected = Some((',', true, "col0 city name city2".into()));
+        assert_eq!(found(",city,name,city2\n0,x,y,z\n"), expected);
         assert_eq!(found("a,a\n1,2\n"), Some((',', false, "col0 col1".into())));
     }
 }

@@ -28,6 +28,7 @@ const HEAD: usize = 64 * 1024;
 /// What files hold, gathered from samples of them.
 #[derive(Debug, Default)]
 pub struct Profile {
+    expected_columns: Vec<String>,
     format: Option<Format>,
     root: Shape,
     records: u64,
@@ -52,13 +53,18 @@ pub enum FileKind {
     },
     /// Without any content.
     Empty,
-    /// Of another format than the files before it, which is named.
+    /// Of another format than the files before it; in words.
     Different(&'static str),
     /// Neither JSON nor delimited text; in words what it is.
     Unknown(&'static str),
 }
 
 impl Profile {
+    /// A profile of files that may have these columns: a first row that names one is a header.
+    pub fn expecting(columns: Vec<String>) -> Self {
+        Self { expected_columns: columns, ..Self::default() }
+    }
+
     /// Takes in at most `most` bytes (after decompression) of a file.
     ///
     /// # Errors
@@ -82,12 +88,12 @@ impl Profile {
         if let Some(found) = content::not_text(head) {
             return Ok(FileKind::Unknown(found));
         }
-        let Some(format) = recognise(head, window.is_last()) else {
+        let Some(format) = recognise(head, window.is_last(), &self.expected_columns) else {
             return Ok(FileKind::Unknown("neither JSON nor delimited text"));
         };
         match self.format.get_or_insert_with(|| format.clone()) {
             known if known.is_like(&format) => {}
-            _ => return Ok(FileKind::Different(format.name())),
+            known => return Ok(FileKind::Different(known.difference(&format))),
         }
         let whole = match format {
             Format::Json => self.sample_json(&mut window, most)?,
@@ -229,11 +235,7 @@ impl Profile {
             Format::Json => {
                 let mut names: Vec<&str> = self.root.members().map(|(name, _)| name).collect();
                 names.sort_unstable();
-                (
-                    "org.openx.data.jsonserde.JsonSerDe",
-                    "paths",
-                    names.join(","),
-                )
+                ("org.openx.data.jsonserde.JsonSerDe", "paths", names.join(","))
             }
             Format::Csv(dialect) => {
                 let delimiter = char::from(dialect.delimiter).to_string();
@@ -242,20 +244,14 @@ impl Profile {
                 if dialect.header {
                     parameters.insert("skip.header.line.count".into(), "1".into());
                 }
-                (
-                    "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe",
-                    "field.delim",
-                    delimiter,
-                )
+                ("org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe", "field.delim", delimiter)
             }
         };
         let columns = self.root.members().map(|(name, shape)| {
             Column::new(name.to_lowercase(), &shape.column_type(self.is_csv()))
         });
         let columns = columns.filter(|column| {
-            !partition_keys
-                .iter()
-                .any(|key| key.eq_ignore_ascii_case(&column.name))
+            !partition_keys.iter().any(|key| key.eq_ignore_ascii_case(&column.name))
         });
         Some(Table {
             name: name.to_owned(),
@@ -292,6 +288,19 @@ impl Format {
         }
     }
 
+    /// How files of the other format differ from those of this one.
+    fn difference(&self, other: &Self) -> &'static str {
+        match (self, other) {
+            (Self::Json, _) => "is csv, unlike the files before it",
+            (_, Self::Json) => "is json, unlike the files before it",
+            (Self::Csv(a), Self::Csv(b)) if a.delimiter != b.delimiter => {
+                "has another delimiter than the files before it"
+            }
+            (Self::Csv(a), _) if a.header => "has no header, unlike the files before it",
+            _ => "has a header, unlike the files before it; it would be read as a row",
+        }
+    }
+
     /// Whether files of both formats are one table. CSV files agree if their delimiters do, and
     /// their headers name the same columns, or neither has one.
     fn is_like(&self, other: &Self) -> bool {
@@ -303,18 +312,16 @@ impl Format {
     }
 }
 
-fn recognise(head: &[u8], whole: bool) -> Option<Format> {
-    let first = head
-        .iter()
-        .find(|c| !c.is_ascii_whitespace() && **c != 0x1e)?;
-    let line_with_object = || {
-        head.split(|c| *c == b'\n')
-            .any(|line| line.starts_with(b"{\""))
-    };
-    if matches!(first, b'{' | b'[') || line_with_object() {
+fn recognise(head: &[u8], whole: bool, expected_columns: &[String]) -> Option<Format> {
+    let first = head.iter().find(|c| !c.is_ascii_whitespace() && **c != 0x1e)?;
+    if matches!(first, b'{' | b'[') {
         return Some(Format::Json);
     }
-    delimited::recognise(head, whole).map(Format::Csv)
+    // Objects in the cells of a table do not make it JSON, a line of other text before them does
+    // not unmake it.
+    let dialect = delimited::recognise(head, whole, expected_columns).map(Format::Csv);
+    let line_with_object = || head.split(|c| *c == b'\n').any(|line| line.starts_with(b"{\""));
+    dialect.or_else(|| line_with_object().then_some(Format::Json))
 }
 
 #[cfg(test)]
@@ -333,17 +340,9 @@ mod tests {
     #[test]
     fn a_table_of_json_is_in_the_shape_that_get_table_prints() {
         let profile = profile(&[r#"{"userId": 1, "p": {"sku": "a"}}{"userId": 2}"#]);
-        let table = profile
-            .table("logs", "s3://b/logs/", &["year".into()])
-            .unwrap();
+        let table = profile.table("logs", "s3://b/logs/", &["year".into()]).unwrap();
         let columns = &table.storage_descriptor.columns;
-        assert_eq!(
-            columns[0],
-            Column {
-                name: "userid".into(),
-                type_name: "int".into()
-            }
-        );
+        assert_eq!(columns[0], Column { name: "userid".into(), type_name: "int".into() });
         assert_eq!(columns[1].type_name, "struct<sku:string>");
         assert_eq!(table.original_name("userid"), "userId");
         assert_eq!(table.partition_keys[0].name, "year");
@@ -354,12 +353,8 @@ mod tests {
     fn csv_columns_are_typed_and_codes_stay_text() {
         let profile = profile(&["user_id,zip,ok,price\n1,01234,true,1.5\n2,99999,false,2\n"]);
         let table = profile.table("t", "", &[]).unwrap();
-        let types: Vec<_> = table
-            .storage_descriptor
-            .columns
-            .iter()
-            .map(|c| c.type_name.as_str())
-            .collect();
+        let types: Vec<_> =
+            table.storage_descriptor.columns.iter().map(|c| c.type_name.as_str()).collect();
         assert_eq!(types, ["bigint", "string", "boolean", "double"]);
         assert_eq!(table.parameter("skip.header.line.count"), Some("1"));
     }
@@ -371,10 +366,10 @@ mod tests {
         assert_eq!(kind(b" \n "), FileKind::Empty);
         assert_eq!(kind(b"PAR1...."), FileKind::Unknown("Parquet"));
         assert_eq!(kind(b"{\"a\":1}"), FileKind::Sampled { whole: true });
-        assert_eq!(kind(b"user_id,x\n1,2\n"), FileKind::Different("csv"));
         assert_eq!(
-            kind(b"hello"),
-            FileKind::Unknown("neither JSON nor delimited text")
+            kind(b"user_id,x\n1,2\n"),
+            FileKind::Different("is csv, unlike the files before it")
         );
+        assert_eq!(kind(b"hello"), FileKind::Unknown("neither JSON nor delimited text"));
     }
 }

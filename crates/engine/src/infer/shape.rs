@@ -138,9 +138,7 @@ impl Shape {
 
     /// The members in the order they were met.
     pub(crate) fn members(&self) -> impl Iterator<Item = (&str, &Shape)> {
-        self.members
-            .iter()
-            .map(|(name, shape)| (name.as_str(), shape))
+        self.members.iter().map(|(name, shape)| (name.as_str(), shape))
     }
 
     /// How many values were seen that are not null.
@@ -167,10 +165,7 @@ impl Shape {
             return ColumnType::Struct(self.members().map(field).collect());
         }
         if most > 0 && self.arrays == most {
-            let element = self
-                .element
-                .as_ref()
-                .map(|element| element.column_type(csv));
+            let element = self.element.as_ref().map(|element| element.column_type(csv));
             return ColumnType::Array(Box::new(element.unwrap_or(ColumnType::String)));
         }
         let numbers = self.ints + self.longs + self.doubles;
@@ -205,11 +200,7 @@ impl Shape {
                 ColumnType::Array(_) => "array".to_owned(),
                 other => other.to_string(),
             };
-            out.push(Conflict {
-                path: path.to_owned(),
-                found: found.join(", "),
-                resolved,
-            });
+            out.push(Conflict { path: path.to_owned(), found: found.join(", "), resolved });
         }
         for (name, shape) in self.members() {
             let dot = if path.is_empty() { "" } else { "." };
@@ -278,9 +269,7 @@ mod tests {
 
     fn shape(objects: &[&str]) -> Shape {
         let mut shape = Shape::default();
-        objects
-            .iter()
-            .for_each(|object| shape.observe_object(object));
+        objects.iter().for_each(|object| shape.observe_object(object));
         shape
     }
 
@@ -326,11 +315,7 @@ mod tests {
 
     #[test]
     fn a_rare_object_does_not_hide_what_a_column_mostly_is() {
-        let shape = shape(&[
-            r#"{"sku": "a"}"#,
-            r#"{"sku": "b"}"#,
-            r#"{"sku": {"id": "c"}}"#,
-        ]);
+        let shape = shape(&[r#"{"sku": "a"}"#, r#"{"sku": "b"}"#, r#"{"sku": {"id": "c"}}"#]);
         assert_eq!(shape.column_type(false).to_string(), "struct<sku:string>");
     }
 

@@ -88,10 +88,9 @@ impl Framer {
     /// it can be told.
     pub(crate) fn give_up(&mut self, bytes: &[u8], start: usize) -> Option<Frame> {
         let end = self.resume(bytes, start, start + 1, false)?;
-        Some(self.finish(Frame::Fault(
-            start..end,
-            RecordFault::Json("the object's `}` is missing"),
-        )))
+        Some(
+            self.finish(Frame::Fault(start..end, RecordFault::Json("the object's `}` is missing"))),
+        )
     }
 
     fn at_end(&mut self, at: usize, last: bool) -> Frame {
@@ -129,9 +128,9 @@ impl Framer {
             Err(Stop::Syntax(syntax)) => RecordFault::Json(syntax.fault),
         };
         match self.end_of_broken(bytes, at, last) {
-            Some(end) if fault == RecordFault::Unfinished && end < bytes.len() => self.finish(
-                Frame::Fault(at..end, RecordFault::Json("the object's `}` is missing")),
-            ),
+            Some(end) if fault == RecordFault::Unfinished && end < bytes.len() => {
+                self.finish(Frame::Fault(at..end, RecordFault::Json("the object's `}` is missing")))
+            }
             Some(end) => self.finish(Frame::Fault(at..end, fault)),
             None => Frame::More(at),
         }
@@ -165,15 +164,7 @@ impl Framer {
                 }
                 Follows::Record => Some(end),
                 Follows::Nothing => last.then_some(bytes.len()),
-                Follows::Other(at) => {
-                    // Text behind the record belongs to it as far as its line goes.
-                    let line = memchr::memchr(b'\n', &bytes[at..]).map(|length| at + length);
-                    let resumed = self.resume(bytes, start, at, last);
-                    match (line, resumed) {
-                        (Some(line), Some(resumed)) => Some(line.min(resumed)),
-                        (line, resumed) => line.or(resumed),
-                    }
-                }
+                Follows::Other(at) => self.end_of_text(bytes, start, at, last),
             },
             Balanced::Boundary(end) => Some(end),
             Balanced::Never => self.resume(bytes, start, start + 1, last),
@@ -282,11 +273,7 @@ impl Framer {
         let line_before = line_before.trim_ascii_end();
         let whole_line = line_before.first() == Some(&b'{')
             && skip_value(line_before, 0, 0) == Ok(line_before.len());
-        Before {
-            indent,
-            mid_line: indent < in_line.len(),
-            whole_line,
-        }
+        Before { indent, mid_line: indent < in_line.len(), whole_line }
     }
 
     /// Something that does not begin as an object does.
@@ -296,15 +283,14 @@ impl Framer {
                 Follows::Record => (Some(end), RecordFault::NotAnObject),
                 Follows::Nothing => (last.then_some(end), RecordFault::NotAnObject),
                 Follows::Other(_) => (
-                    self.end_of_text(bytes, at, last),
+                    self.end_of_text(bytes, at, at, last),
                     RecordFault::Json("an object was expected"),
                 ),
             },
             Err(Stop::End) if !last => (None, RecordFault::Unfinished),
-            Err(_) => (
-                self.end_of_text(bytes, at, last),
-                RecordFault::Json("an object was expected"),
-            ),
+            Err(_) => {
+                (self.end_of_text(bytes, at, at, last), RecordFault::Json("an object was expected"))
+            }
         };
         match end {
             Some(end) => self.finish(Frame::Fault(at..end, fault)),
@@ -312,22 +298,23 @@ impl Framer {
         }
     }
 
-    /// Where text that is no JSON ends: with its line, or before the next record; in an array a
-    /// plain word ends with its comma or bracket.
-    fn end_of_text(&self, bytes: &[u8], start: usize, last: bool) -> Option<usize> {
-        // The first byte is no beginning of anything, or it would not be here.
-        for (at, c) in bytes.iter().enumerate().skip(start + 1) {
-            match c {
-                b'\n' => return Some(at),
-                b',' | b']' if self.in_array() => return Some(at),
-                b'"' | b'{' | b'[' if self.in_array() => {
-                    return self.resume(bytes, start, at, last);
-                }
-                b'{' if bytes[at - 1] == b'}' => return Some(at),
-                _ => {}
+    /// Where text from `at` on that is no JSON ends, as part of what begins at `start`: with its line
+    /// where records stand on lines, else before the next record; in an array a plain word ends
+    /// with its comma or bracket.
+    fn end_of_text(&self, bytes: &[u8], start: usize, at: usize, last: bool) -> Option<usize> {
+        if !self.in_array() {
+            if !self.before(bytes, start).whole_line {
+                return self.resume(bytes, start, at, last);
             }
+            let line = memchr::memchr(b'\n', &bytes[at..]).map(|length| at + length);
+            return line.or(last.then_some(bytes.len()));
         }
-        last.then_some(bytes.len())
+        let ends = |c: &u8| matches!(c, b',' | b']' | b'"' | b'{' | b'[');
+        match bytes[at..].iter().position(ends).map(|length| at + length) {
+            Some(end) if matches!(bytes[end], b',' | b']') && end > start => Some(end),
+            Some(end) => self.resume(bytes, start, end, last),
+            None => last.then_some(bytes.len()),
+        }
     }
 }
 
@@ -455,10 +442,7 @@ mod tests {
         ] {
             assert_eq!(frames(text), two, "{text}");
         }
-        assert_eq!(
-            frames("{\n  \"a\": [\n    {\n    }\n  ]\n}\n{\n}\n").len(),
-            2
-        );
+        assert_eq!(frames("{\n  \"a\": [\n    {\n    }\n  ]\n}\n{\n}\n").len(), 2);
         assert!(frames(" \n\t ").is_empty());
     }
 
@@ -486,11 +470,7 @@ mod tests {
             r#"2024-01-01 {"a":1}"#,
         ] {
             let expected = [good.to_owned(), format!("!{bad}"), good.to_owned()];
-            assert_eq!(
-                frames(&format!("{good}\n{bad}\n{good}\n")),
-                expected,
-                "lines: {bad}"
-            );
+            assert_eq!(frames(&format!("{good}\n{bad}\n{good}\n")), expected, "lines: {bad}");
         }
     }
 
@@ -499,23 +479,14 @@ mod tests {
         let good = r#"{"a":1}"#;
         for bad in [r#"{"a":01}"#, r#"{"a":[1,]}"#, r#"{a:1}"#, r#"{"a":1}}"#] {
             let expected = [good.to_owned(), format!("!{bad}"), good.to_owned()];
-            assert_eq!(
-                frames(&format!("{good}{bad}{good}")),
-                expected,
-                "run together: {bad}"
-            );
+            assert_eq!(frames(&format!("{good}{bad}{good}")), expected, "run together: {bad}");
             let text = format!("[{good},{bad},{good}]");
             assert_eq!(frames(&text), expected, "array: {bad}");
         }
         // The quotes no longer pair: what is lost with the broken record is in its own bytes.
         assert_eq!(
             frames(r#"{"a":1}{"a":"x{"a":2}{"a":3}{"a":4}"#),
-            [
-                r#"{"a":1}"#,
-                r#"!{"a":"x{"a":2}"#,
-                r#"{"a":3}"#,
-                r#"{"a":4}"#
-            ]
+            [r#"{"a":1}"#, r#"!{"a":"x{"a":2}"#, r#"{"a":3}"#, r#"{"a":4}"#]
         );
     }
 
@@ -547,12 +518,9 @@ mod tests {
     fn arrays_go_on_at_the_next_element() {
         let record = |n: u32| format!(r#"{{"u":"{n}","i":"}}{{","p":[{{"q":1}},{{"q":2}}]}}"#);
         let broken = r#"{"u":"B,"i":"b","p":[{"q":1},{"q":2}]}"#;
-        for (open, comma, close) in [
-            ("[", ",", "]"),
-            ("[", ", ", "]"),
-            ("[\n", ",\n", "\n]"),
-            ("[\n  ", ",\n  ", "\n]\n"),
-        ] {
+        for (open, comma, close) in
+            [("[", ",", "]"), ("[", ", ", "]"), ("[\n", ",\n", "\n]"), ("[\n  ", ",\n  ", "\n]\n")]
+        {
             let elements = [record(1), broken.to_owned(), record(3), record(4)].join(comma);
             let expected = [record(1), format!("!{broken}"), record(3), record(4)];
             assert_eq!(frames(&format!("{open}{elements}{close}")), expected);

@@ -101,13 +101,7 @@ mod tests {
 
     #[test]
     fn half_a_surrogate_pair_is_no_text() {
-        for raw in [
-            r"\ud83d",
-            r"\ude00",
-            r"\ud83dx",
-            r"\ud83d\u0041",
-            r"\ud83d\ud83d",
-        ] {
+        for raw in [r"\ud83d", r"\ude00", r"\ud83dx", r"\ud83d\u0041", r"\ud83d\ud83d"] {
             assert_eq!(unescaped(raw), None, "{raw}");
         }
     }

@@ -99,11 +99,7 @@ pub(crate) fn number(bytes: &[u8], at: usize) -> Found {
         while bytes.get(at).is_some_and(u8::is_ascii_digit) {
             at += 1;
         }
-        if at > start {
-            Ok(at)
-        } else {
-            byte(bytes, at).and_then(|_| syntax(at, FAULT))
-        }
+        if at > start { Ok(at) } else { byte(bytes, at).and_then(|_| syntax(at, FAULT)) }
     };
     let start = if bytes[at] == b'-' { at + 1 } else { at };
     let mut end = digits(start)?;
@@ -190,10 +186,7 @@ pub(crate) fn key(bytes: &[u8], at: usize) -> Result<(Key<'_>, usize), Stop> {
         return syntax(at, "a name in double quotes was expected");
     }
     let (end, escaped) = string(bytes, at + 1)?;
-    let key = Key {
-        raw: &bytes[at + 1..end],
-        escaped,
-    };
+    let key = Key { raw: &bytes[at + 1..end], escaped };
     let colon = skip_white_space(bytes, end + 1);
     if byte(bytes, colon)? != b':' {
         return syntax(colon, "`:` was expected");

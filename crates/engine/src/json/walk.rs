@@ -123,14 +123,7 @@ impl Walker {
         let (kind, end) = match first {
             b'"' => {
                 let (end, escaped) = string(bytes, at + 1)?;
-                (
-                    if escaped {
-                        Kind::EscapedString
-                    } else {
-                        Kind::String
-                    },
-                    end + 1,
-                )
+                (if escaped { Kind::EscapedString } else { Kind::String }, end + 1)
             }
             b'-' | b'0'..=b'9' => (Kind::Number, number(bytes, at)?),
             b't' => (Kind::True, literal(bytes, at, b"true")?),
@@ -143,14 +136,7 @@ impl Walker {
             _ => return syntax(at, "a value was expected"),
         };
         if let Some(slot) = slot {
-            self.note(
-                slot,
-                Span {
-                    kind,
-                    start: at,
-                    end,
-                },
-            );
+            self.note(slot, Span { kind, start: at, end });
         }
         // What should be an array but is one value counts as an array of it.
         if let Some(each) = each.filter(|_| !matches!(kind, Kind::Array | Kind::Missing)) {
@@ -169,11 +155,7 @@ impl Walker {
         for index in 0.. {
             let place = self.projection.node(node);
             let each = place.each;
-            let by_index = place
-                .by_index
-                .iter()
-                .find(|(i, _)| *i == index)
-                .map(|(_, node)| *node);
+            let by_index = place.by_index.iter().find(|(i, _)| *i == index).map(|(_, node)| *node);
             let mut end = None;
             if let Some(each) = each {
                 self.begin_element();
@@ -200,8 +182,7 @@ impl Walker {
         let (_, width) = self.projection.slots();
         self.element_start = self.elements.len();
         self.element_count += 1;
-        self.elements
-            .resize(self.element_start + width, Span::default());
+        self.elements.resize(self.element_start + width, Span::default());
     }
 
     fn note(&mut self, slot: Slot, span: Span) {
@@ -286,10 +267,8 @@ mod tests {
 
     fn walked(paths: &[&str], text: &str) -> (usize, Vec<Vec<String>>) {
         let mut projection = Projection::empty();
-        let slots: Vec<Slot> = paths
-            .iter()
-            .map(|path| projection.add(&path.parse().unwrap()))
-            .collect();
+        let slots: Vec<Slot> =
+            paths.iter().map(|path| projection.add(&path.parse().unwrap())).collect();
         let mut walker = Walker::new(projection);
         assert_eq!(walker.walk(text.as_bytes(), 0), Ok(text.len()), "{text}");
         let record = walker.record(text);
@@ -300,12 +279,7 @@ mod tests {
             Value::Number(text) | Value::Array(text) | Value::Object(text) => text.to_owned(),
             Value::Bool(value) => value.to_string(),
         };
-        let values = |row| {
-            slots
-                .iter()
-                .map(|slot| shown(record.value(*slot, row)))
-                .collect()
-        };
+        let values = |row| slots.iter().map(|slot| shown(record.value(*slot, row))).collect();
         (record.elements(), (0..rows).map(values).collect())
     }
 
@@ -314,13 +288,7 @@ mod tests {
         let text = r#"{"x":[{"userid":"no"}], "UserID": 35, "properties": {"a": null,
             "SKU": "t\u00e9\"e", "list": [1, {"deep": true}, 7.10]}}"#;
         let (_, rows) = walked(
-            &[
-                "userId",
-                "properties.sku",
-                "properties.list[1].deep",
-                "properties.list[2]",
-                "none",
-            ],
+            &["userId", "properties.sku", "properties.list[1].deep", "properties.list[2]", "none"],
             text,
         );
         assert_eq!(rows, [["35", "té\"e", "true", "7.10", "-"]]);
@@ -345,28 +313,16 @@ mod tests {
         );
         assert_eq!(walked(&paths, r#"{"products":[],"u":"x"}"#).0, 0);
         assert_eq!(walked(&paths, r#"{"products":null}"#).0, 0);
-        assert_eq!(
-            walked(&paths, r#"{"products":{"sku":"one"}}"#).1,
-            [["-", "one", "-", "-"]]
-        );
-        assert_eq!(
-            walked(&["skus[]"], r#"{"skus":["a","b"]}"#).1,
-            [["a"], ["b"]]
-        );
+        assert_eq!(walked(&paths, r#"{"products":{"sku":"one"}}"#).1, [["-", "one", "-", "-"]]);
+        assert_eq!(walked(&["skus[]"], r#"{"skus":["a","b"]}"#).1, [["a"], ["b"]]);
     }
 
     #[test]
     fn of_a_name_given_twice_the_last_counts() {
         assert_eq!(walked(&["a"], r#"{"a":1,"A":2,"a":3}"#).1, [["3"]]);
-        assert_eq!(
-            walked(&["p.a", "p.b"], r#"{"p":{"a":1},"p":{"b":2}}"#).1,
-            [["-", "2"]]
-        );
+        assert_eq!(walked(&["p.a", "p.b"], r#"{"p":{"a":1},"p":{"b":2}}"#).1, [["-", "2"]]);
         assert_eq!(walked(&["p.a"], r#"{"p":{"a":1},"p":null}"#).1, [["-"]]);
-        assert_eq!(
-            walked(&["p[].a"], r#"{"p":[{"a":1},{"a":2}],"p":[{"a":3}]}"#).1,
-            [["3"]]
-        );
+        assert_eq!(walked(&["p[].a"], r#"{"p":[{"a":1},{"a":2}],"p":[{"a":3}]}"#).1, [["3"]]);
     }
 
     #[test]

@@ -60,10 +60,7 @@ pub struct TypeError {
 impl ColumnType {
     /// Whether a value of this type fits in one cell without joining.
     pub fn is_scalar(&self) -> bool {
-        !matches!(
-            self,
-            Self::Array(_) | Self::Map(..) | Self::Struct(_) | Self::Other(_)
-        )
+        !matches!(self, Self::Array(_) | Self::Map(..) | Self::Struct(_) | Self::Other(_))
     }
 }
 
@@ -176,10 +173,7 @@ impl<'a> Parser<'a> {
         loop {
             let name = self.take_until([':']).trim().to_owned();
             self.expect(':')?;
-            fields.push(StructField {
-                name,
-                column_type: self.column_type(depth + 1)?,
-            });
+            fields.push(StructField { name, column_type: self.column_type(depth + 1)? });
             if self.expect(',').is_err() {
                 self.expect('>')?;
                 return Ok(fields);
@@ -269,23 +263,10 @@ mod tests {
 
     #[test]
     fn broken_types_are_refused_with_the_place() {
-        for text in [
-            "",
-            "array<",
-            "array<int",
-            "struct<a>",
-            "struct<a:int",
-            "int>",
-            "map<int>",
-        ] {
+        for text in ["", "array<", "array<int", "struct<a>", "struct<a:int", "int>", "map<int>"] {
             assert!(text.parse::<ColumnType>().is_err(), "{text}");
         }
         let deep = "array<".repeat(5000);
-        assert!(
-            deep.parse::<ColumnType>()
-                .unwrap_err()
-                .to_string()
-                .contains("too deep")
-        );
+        assert!(deep.parse::<ColumnType>().unwrap_err().to_string().contains("too deep"));
     }
 }

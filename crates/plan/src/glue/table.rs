@@ -110,9 +110,7 @@ impl Table {
 
     /// The text that [`Table::from_json`] reads, indented.
     pub fn to_json(&self) -> String {
-        let envelope = GetTable {
-            table: self.clone(),
-        };
+        let envelope = GetTable { table: self.clone() };
         serde_json::to_string_pretty(&envelope).unwrap_or_default()
     }
 
@@ -154,17 +152,12 @@ impl Table {
 impl Column {
     /// A column of that name and type.
     pub fn new(name: impl Into<String>, column_type: &ColumnType) -> Self {
-        Self {
-            name: name.into(),
-            type_name: column_type.to_string(),
-        }
+        Self { name: name.into(), type_name: column_type.to_string() }
     }
 
     /// The column's type; one that cannot be read is [`ColumnType::Other`].
     pub fn column_type(&self) -> ColumnType {
-        self.type_name
-            .parse()
-            .unwrap_or_else(|_| ColumnType::Other(self.type_name.clone()))
+        self.type_name.parse().unwrap_or_else(|_| ColumnType::Other(self.type_name.clone()))
     }
 }
 
@@ -194,23 +187,16 @@ mod tests {
         let table = Table::from_json(CRAWLED).unwrap();
         assert_eq!(table.classification(), Some("json"));
         assert_eq!(table.original_name("userid"), "userId");
-        assert_eq!(
-            table.column("USERID").unwrap().column_type(),
-            ColumnType::String
-        );
+        assert_eq!(table.column("USERID").unwrap().column_type(), ColumnType::String);
         assert!(table.partition_key("Year").is_some());
         assert_eq!(Table::from_json(&table.to_json()).unwrap(), table);
     }
 
     #[test]
     fn another_shape_is_refused_with_what_was_expected() {
-        let fault = Table::from_json(r#"{"Table": [1]}"#)
-            .unwrap_err()
-            .to_string();
+        let fault = Table::from_json(r#"{"Table": [1]}"#).unwrap_err().to_string();
         assert!(fault.contains("aws glue get-table"), "{fault}");
-        let fault = Table::from_json(r#"{"Name": "t"}"#)
-            .unwrap_err()
-            .to_string();
+        let fault = Table::from_json(r#"{"Name": "t"}"#).unwrap_err().to_string();
         assert!(fault.contains("no columns"), "{fault}");
     }
 }
