@@ -162,6 +162,17 @@ impl Framer {
                         _ => self.resume(bytes, start, start + 1, last),
                     }
                 }
+                // With a brace too many, what follows may be the rest of the same record.
+                Follows::Record if bytes[end..].trim_ascii_start().starts_with(b"[") => {
+                    self.end_of_text(bytes, start, end, last)
+                }
+                Follows::Record
+                    if bytes[end..].trim_ascii_start().starts_with(b",")
+                        && !self.in_array()
+                        && !self.commas =>
+                {
+                    self.end_of_text(bytes, start, end, last)
+                }
                 Follows::Record => Some(end),
                 Follows::Nothing => last.then_some(bytes.len()),
                 Follows::Other(at) => self.end_of_text(bytes, start, at, last),
@@ -180,7 +191,7 @@ impl Framer {
         while let Some(next) = bytes.get(at) {
             match next {
                 b'{' if at > start => match self.begins_record(bytes, start, at) {
-                    Some(true) => return Balanced::Boundary(end_before(bytes, at)),
+                    Some(true) => return Balanced::Boundary(end_before(bytes, start, at)),
                     None if !last => return Balanced::Unknown,
                     _ => depth += 1,
                 },
@@ -196,7 +207,7 @@ impl Framer {
                     Err(Stop::End) => return Balanced::Unknown,
                     Err(Stop::Syntax(_)) => return Balanced::Never,
                 },
-                &RECORD_SEPARATOR => return Balanced::Boundary(end_before(bytes, at)),
+                &RECORD_SEPARATOR => return Balanced::Boundary(end_before(bytes, start, at)),
                 _ => {}
             }
             at += 1;
@@ -209,10 +220,10 @@ impl Framer {
     fn resume(&self, bytes: &[u8], start: usize, from: usize, last: bool) -> Option<usize> {
         for at in memchr::memchr2_iter(b'{', RECORD_SEPARATOR, &bytes[from..]).map(|at| from + at) {
             if bytes[at] == RECORD_SEPARATOR {
-                return Some(end_before(bytes, at));
+                return Some(end_before(bytes, start, at));
             }
             match self.begins_record(bytes, start, at) {
-                Some(true) => return Some(end_before(bytes, at)),
+                Some(true) => return Some(end_before(bytes, start, at)),
                 None if !last => return None,
                 _ => {}
             }
@@ -223,9 +234,11 @@ impl Framer {
     /// Whether the `{` at `at` begins a record, seen from the broken record that begins at `start`.
     /// Nothing if the bytes end before that can be told.
     ///
-    /// Behind `[` or `:` it does not, and behind `,` only where commas separate records: the `,`
-    /// stands behind a `}`, both objects have the same first name, and the line is indented no
-    /// further. All of that does not matter where records stand on lines of their own.
+    /// Where records stand on lines of their own, each such line is one. Elsewhere a line that begins
+    /// a record is indented no further than the broken one; in the middle of a line a record
+    /// stands behind `}`, if the broken one began or ended there too. Behind `[` or `:` none
+    /// begins, and behind `,` only where commas separate records: the `,` stands behind a `}`, and
+    /// both objects have the same first name.
     fn begins_record(&self, bytes: &[u8], start: usize, at: usize) -> Option<bool> {
         let (previous, new_line) = last_before(bytes, at);
         let name = match first_name(bytes, at) {
@@ -236,18 +249,24 @@ impl Framer {
         if new_line && bytes[at - 1] == b'\n' && self.before(bytes, start).whole_line {
             return Some(true);
         }
+        let may_begin_line = || self.before(bytes, at).indent <= self.before(bytes, start).indent;
         Some(match bytes[previous] {
-            RECORD_SEPARATOR | b'}' | b']' => true,
+            RECORD_SEPARATOR => true,
             b'[' | b':' | b'{' => false,
             b',' => {
                 let (behind, _) = last_before(bytes, previous);
-                let indent = || self.before(bytes, at).indent <= self.before(bytes, start).indent;
                 (self.in_array() || self.commas)
                     && bytes[behind] == b'}'
                     && first_name(bytes, start) == Ok(name)
-                    && (!new_line || indent())
+                    && (!new_line || may_begin_line())
             }
-            _ => new_line,
+            _ if new_line => may_begin_line(),
+            // Run together in one line, as what came before.
+            b'}' | b']' => {
+                memchr::memchr(b'\n', &bytes[start..at]).is_none()
+                    || self.before(bytes, start).mid_line
+            }
+            _ => false,
         })
     }
 
@@ -310,8 +329,12 @@ impl Framer {
             return line.or(last.then_some(bytes.len()));
         }
         let ends = |c: &u8| matches!(c, b',' | b']' | b'"' | b'{' | b'[');
-        match bytes[at..].iter().position(ends).map(|length| at + length) {
-            Some(end) if matches!(bytes[end], b',' | b']') && end > start => Some(end),
+        if bytes[start] == b',' {
+            return Some(start + 1);
+        }
+        let from = at.max(start + 1);
+        match bytes[from..].iter().position(ends).map(|length| from + length) {
+            Some(end) if matches!(bytes[end], b',' | b']') => Some(end),
             Some(end) => self.resume(bytes, start, end, last),
             None => last.then_some(bytes.len()),
         }
@@ -348,14 +371,16 @@ fn last_before(bytes: &[u8], at: usize) -> (usize, bool) {
     }
 }
 
-/// Where the bytes before a record at `at` end: without the white space, comma or separator
-/// between them.
-fn end_before(bytes: &[u8], at: usize) -> usize {
+/// Where what begins at `start` ends before a record at `at`: without the white space, comma or
+/// separator between them.
+fn end_before(bytes: &[u8], start: usize, at: usize) -> usize {
     let (previous, _) = last_before(bytes, at);
-    match bytes[previous] {
+    let end = match bytes[previous] {
         b',' | RECORD_SEPARATOR => last_before(bytes, previous).0 + 1,
         _ => previous + 1,
-    }
+    };
+    // A comma too many is itself what begins there.
+    end.max(start + 1)
 }
 
 /// The first name of the object that begins at `at`, as it stands there; none of an empty object.
@@ -510,7 +535,8 @@ mod tests {
         ] {
             let expected = [format!("!{broken}"), next.to_owned()];
             assert_eq!(frames(&format!("{broken}\n{next}\n")), expected, "lines");
-            assert_eq!(frames(&format!("{broken}{next}")), expected, "run together");
+            let run_together = frames(&format!("{next}{broken}{next}"));
+            assert_eq!(run_together[1..], expected, "run together");
         }
     }
 
@@ -525,6 +551,13 @@ mod tests {
             let expected = [record(1), format!("!{broken}"), record(3), record(4)];
             assert_eq!(frames(&format!("{open}{elements}{close}")), expected);
         }
+    }
+
+    #[test]
+    fn commas_too_many_are_faults_of_their_own() {
+        let good = r#"{"a":1}"#;
+        assert_eq!(frames(&format!("[,,{good},,{good}]")).iter().filter(|f| *f == good).count(), 2);
+        assert_eq!(frames("[,]"), ["!,"]);
     }
 
     #[test]
