@@ -31,10 +31,21 @@ def test_usage_faults_end_with_status_2(tmp_path):
     path = source(tmp_path)
     assert "Usage" in run("convert", status=2).stderr
     assert "there is no parameter" in run("convert", path, "o.csv", *overrides(Nope=1), status=2).stderr
-    fault = run("convert", "--parameter-overrides", "EventTypes=x", path, "o.csv", status=2).stderr
-    assert "Usage" in fault or "KEY=VALUE" in fault
+    assert "KEY=VALUE" in run("convert", path, "o.csv", "--parameter-overrides", "x", status=2).stderr
     assert "auto, seconds" in run("crawl", path, *overrides(TimestampFormat="G"), status=2).stderr
     assert "percentage" in run("convert", path, "o.csv", "--max-rejects", "x", status=2).stderr
+
+
+def test_overrides_may_stand_anywhere(tmp_path):
+    path = source(tmp_path, {"who": "u", "what": "i", "timestamp": 1_700_000_000})
+    mapping = overrides(SourceColumnUserId="who", SourceColumnItemId="what")
+    for number, arguments in enumerate((
+        ["convert", *mapping, path, tmp_path / "0.csv"],
+        ["convert", path, *mapping, tmp_path / "1.csv", "--quiet"],
+        ["convert", path, tmp_path / "2.csv", *mapping[:2], f"{mapping[0]}={mapping[2]}"],
+    )):
+        run(*arguments)
+        assert (tmp_path / f"{number}.csv").read_text().endswith("\ni,u,1700000000\n")
 
 
 def test_failures_are_one_line_with_the_remedy(tmp_path):
@@ -315,6 +326,22 @@ def test_help_has_an_example_for_every_command():
         assert "Example:\n  personalize-pipeline" in run(command, "--help").stdout
     for shell in ("bash", "zsh", "fish"):
         assert "personalize-pipeline" in run("completions", shell).stdout
+
+
+def test_the_readmes_commands_run_as_written(tmp_path):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```bash\n(# Something to try it on.*?)```", readme, re.S)
+    path = f"{PROGRAM.parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-euc", block], cwd=tmp_path, env={**os.environ, "PATH": path},
+        capture_output=True, text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    header, *converted = (tmp_path / "interactions.csv").read_text(encoding="utf-8").splitlines()
+    assert header == "ITEM_ID,USER_ID,EVENT_TYPE,TIMESTAMP" and len(converted) > 3000
+    schema = (tmp_path / "out/schema.json").read_text()
+    rows = check((tmp_path / "out/interactions.csv").read_bytes(), schema)
+    assert len(rows) > 1000 and all("|" in row["CATEGORY"] for row in rows)
 
 
 def test_the_readme_lists_every_parameter():

@@ -1,5 +1,6 @@
 //! What can be typed.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -61,12 +62,40 @@ const SAMPLE_EXAMPLE: &str = "\
 Example:
   personalize-pipeline sample firehose samples/firehose --records 10000 --seed 1";
 
+impl Arguments {
+    /// Reads the command line, and ends the process if it makes no sense.
+    pub(crate) fn read() -> Self {
+        Self::parse_from(one_override_each(std::env::args_os()))
+    }
+}
+
+/// Puts `--parameter-overrides` before each of the pairs that follow it, so that SOURCE and
+/// DESTINATION may stand behind them.
+fn one_override_each(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    const OPTION: &str = "--parameter-overrides";
+    let mut out: Vec<OsString> = Vec::new();
+    let mut in_overrides = false;
+    for argument in arguments {
+        let is_pair =
+            argument.to_str().and_then(|text| text.split_once('=')).is_some_and(|(name, _)| {
+                !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric())
+            });
+        let follows_option = out.last().is_some_and(|last| last == OPTION);
+        if in_overrides && is_pair && !follows_option {
+            out.push(OPTION.into());
+        }
+        in_overrides = argument == OPTION || in_overrides && is_pair;
+        out.push(argument);
+    }
+    out
+}
+
 /// The parameters, which say what to convert and how
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Parameters")]
 pub(crate) struct ParameterArguments {
-    /// Parameters of the stack, as `sam deploy` takes them; the README lists them
-    #[arg(long, value_name = "KEY=VALUE", num_args = 1..)]
+    /// Parameters of the stack, one or several, as `sam deploy` takes them; the README lists them
+    #[arg(long, value_name = "KEY=VALUE ...")]
     pub(crate) parameter_overrides: Vec<String>,
 
     /// Take parameter_overrides from this samconfig.toml; those typed come on top
@@ -261,6 +290,15 @@ mod tests {
     fn the_arguments_are_consistent() {
         use clap::CommandFactory as _;
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn what_follows_the_overrides_is_no_override() {
+        let typed = ["pp", "convert", "--parameter-overrides", "A=1", "B=x y", "in/year=1", "out"];
+        let read = one_override_each(typed.into_iter().map(OsString::from));
+        let option = "--parameter-overrides";
+        let expected = ["pp", "convert", option, "A=1", option, "B=x y", "in/year=1", "out"];
+        assert_eq!(read, expected);
     }
 
     #[test]

@@ -25,12 +25,10 @@ mod stdout;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 use arguments::{Arguments, Command};
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::read();
     interrupt::install();
     let done = match arguments.command {
         Command::Crawl(arguments) => commands::crawl::run(&arguments),

@@ -24,12 +24,9 @@ pub(crate) fn parameters(arguments: &ParameterArguments) -> Result<Parameters, F
 fn pair(text: &str) -> anyhow::Result<(String, String)> {
     let cloudformation =
         text.strip_prefix("ParameterKey=").and_then(|rest| rest.split_once(",ParameterValue="));
-    let (name, value) = cloudformation.or_else(|| text.split_once('=')).ok_or_else(|| {
-        anyhow!(
-            "`{text}` is no parameter; write KEY=VALUE, and SOURCE and DESTINATION before \
-             --parameter-overrides"
-        )
-    })?;
+    let (name, value) = cloudformation
+        .or_else(|| text.split_once('='))
+        .ok_or_else(|| anyhow!("`{text}` is no parameter; write KEY=VALUE"))?;
     Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
 
