@@ -5,7 +5,7 @@
 use personalize_plan::glue::{Column, Table};
 use personalize_plan::{
     Artifacts, Conversion, ConversionPlan, Dataset, Domain, FieldSource, Parameters, PlanError,
-    resolve,
+    SourceFormat, resolve,
 };
 
 fn table(columns: &[(&str, &str)]) -> Table {
@@ -411,4 +411,40 @@ fn text_from_parameters_stays_inside_its_literals() {
     assert!(artifacts.conversion_job.contains(&format!("EVENT_TYPES = [{python}]")));
     assert_eq!(artifacts.conversion_job.matches("\"\"\"").count() % 2, 0);
     assert!(artifacts.conversion_job.contains(r#"TABLE = "ta\"\"\"ble`""#));
+}
+
+#[test]
+fn a_table_made_by_hand_is_read_as_its_serde_reads_it() {
+    let mut hand_made =
+        table(&[("user_id", "string"), ("item_id", "string"), ("timestamp", "bigint")]);
+    hand_made.parameters.clear();
+    refused(plan(&hand_made, &[]), &["classified as nothing"]);
+    let serde = &mut hand_made.storage_descriptor.serde_info;
+    serde.serialization_library = "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe".into();
+    let csv = |table: &Table| match plan(table, &[]).unwrap().source.format {
+        SourceFormat::Csv(csv) => (csv.delimiter, csv.header),
+        SourceFormat::Json => panic!("it is delimited"),
+    };
+    assert_eq!(csv(&hand_made), ('\u{1}', false));
+    let serde = &mut hand_made.storage_descriptor.serde_info;
+    serde.parameters.insert("field.delim".into(), "\\t".into());
+    hand_made.parameters.insert("skip.header.line.count".into(), "1".into());
+    assert_eq!(csv(&hand_made), ('\t', true));
+    hand_made.parameters.insert("skip.header.line.count".into(), "2".into());
+    refused(plan(&hand_made, &[]), &["skips 2 lines"]);
+    hand_made.parameters.insert("skip.header.line.count".into(), "0".into());
+    hand_made.parameters.insert("escapeChar".into(), "\\".into());
+    assert!(plan(&hand_made, &[]).unwrap().notes.iter().any(|note| note.contains("escapeChar")));
+}
+
+#[test]
+fn an_actions_identifier_is_an_items_only_if_somebody_says_so() {
+    let pairs = [("PersonalizeDatasetName", "ActionInteractions")];
+    let source = |pairs: &[(&str, &str)]| {
+        let plan = plan(&everything(), pairs).unwrap();
+        assert_eq!(names(&plan), ["ACTION_ID", "USER_ID", "EVENT_TYPE", "TIMESTAMP"]);
+        plan.fields[0].source.path().unwrap().to_string()
+    };
+    assert_eq!(source(&pairs), "action_id");
+    assert_eq!(source(&[pairs[0], ("SourceColumnItemId", "genres[0]")]), "genres[0]");
 }
