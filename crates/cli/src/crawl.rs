@@ -24,6 +24,8 @@ pub(crate) struct Crawl {
     pub(crate) whole: bool,
     /// Files that do not belong to the table, and why
     pub(crate) strangers: Vec<(String, String)>,
+    /// Files that cannot be read to the end, and why
+    pub(crate) damaged: Vec<(String, String)>,
 }
 
 impl Crawl {
@@ -35,7 +37,7 @@ impl Crawl {
         most: u64,
     ) -> anyhow::Result<Self> {
         let mut profile = Profile::expecting(parameters.source_columns());
-        let mut strangers = Vec::new();
+        let (mut strangers, mut damaged) = (Vec::new(), Vec::new());
         let all = most == u64::MAX || files.bytes() <= most;
         let chosen = if all { files.files.len() } else { files.files.len().min(MOST_FILES) };
         let most_of_each =
@@ -53,9 +55,8 @@ impl Crawl {
                 Ok(FileKind::Unknown(kind)) => {
                     strangers.push((file.relative.clone(), format!("is {kind}")));
                 }
-                // The conversion says more of a damaged file.
                 Err(fault) => {
-                    strangers.push((file.relative.clone(), format!("cannot be read: {fault}")));
+                    damaged.push((file.relative.clone(), format!("cannot be read: {fault}")));
                 }
             }
         }
@@ -63,7 +64,7 @@ impl Crawl {
         let location = source.display().to_string();
         let Some(table) = profile.table(&table_name(source), &location, &keys) else {
             let shown = source.display();
-            match strangers.first() {
+            match strangers.iter().chain(&damaged).next() {
                 Some((file, why)) => bail!("{shown} has no file that can be read: {file} {why}"),
                 None => bail!("{shown} holds nothing but white space"),
             }
@@ -72,7 +73,7 @@ impl Crawl {
             let kind = profile.classification().unwrap_or("unknown");
             bail!("{location}: taken as {kind}, but not one record of {chosen} files can be read");
         }
-        Ok(Self { table, profile, sampled_files: chosen, whole, strangers })
+        Ok(Self { table, profile, sampled_files: chosen, whole, strangers, damaged })
     }
 
     /// What was looked at, in words.

@@ -82,7 +82,7 @@ pub(crate) fn convert(
     arguments: &ConversionArguments,
 ) -> Result<(), Failure> {
     let started = Instant::now();
-    if !arguments.quiet {
+    if !arguments.quiet && !arguments.json {
         for note in &plan.notes {
             eprintln!("note: {note}");
         }
@@ -104,6 +104,7 @@ pub(crate) fn convert(
     };
     let summary = Summary {
         source,
+        notes: &plan.notes,
         files: files.files.len(),
         target,
         rejects,
@@ -134,6 +135,7 @@ pub(crate) fn convert(
 
 struct Summary<'a> {
     source: &'a Path,
+    notes: &'a [String],
     files: usize,
     target: &'a Target,
     rejects: &'a Path,
@@ -163,6 +165,7 @@ impl Summary<'_> {
             "bytes_read": counts.bytes_read,
             "bytes_decoded": counts.bytes_decoded,
             "seconds": self.seconds,
+            "notes": self.notes,
             "source": self.source,
             "output": self.written.then(|| self.target.path()),
             "rejects": (counts.rejected() > 0).then_some(self.rejects),

@@ -21,7 +21,7 @@ pub(crate) fn run(arguments: &CrawlArguments) -> Result<(), Failure> {
     let crawl = Crawl::of(&arguments.source, &files, &parameters, arguments.sample.sample.0)?;
     if arguments.json {
         stdout::print(&(crawl.table.to_json() + "\n"))?;
-        for (file, why) in &crawl.strangers {
+        for (file, why) in crawl.strangers.iter().chain(&crawl.damaged) {
             eprintln!("warning: {file} {why}");
         }
     } else {
@@ -83,13 +83,14 @@ fn report(
             )?;
         }
     }
-    if !crawl.strangers.is_empty() {
+    let strangers: Vec<_> = crawl.strangers.iter().chain(&crawl.damaged).collect();
+    if !strangers.is_empty() {
         writeln!(out, "not part of the table")?;
-        for (file, why) in crawl.strangers.iter().take(MOST_STRANGERS) {
+        for (file, why) in strangers.iter().take(MOST_STRANGERS) {
             writeln!(out, "  {file} {why}")?;
         }
-        if crawl.strangers.len() > MOST_STRANGERS {
-            writeln!(out, "  and {} more", crawl.strangers.len() - MOST_STRANGERS)?;
+        if strangers.len() > MOST_STRANGERS {
+            writeln!(out, "  and {} more", strangers.len() - MOST_STRANGERS)?;
         }
     }
     let proposals = propose(parameters.dataset, parameters.domain, &crawl.profile.columns());
