@@ -189,6 +189,33 @@ def test_a_clean_run_takes_the_rejects_of_an_earlier_one_away(tmp_path):
     assert not (tmp_path / "out.csv.rejects/rejects.jsonl").exists()
 
 
+def test_a_failed_run_leaves_what_an_earlier_one_wrote(tmp_path):
+    path = source(tmp_path, GOOD, {**GOOD, "item_id": None})
+    run("generate", path, "-o", tmp_path / "plan")
+    convert(path, tmp_path / "out.csv")
+    before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file() and "out" in str(p)}
+    (tmp_path / "bad.json").write_bytes(b"PAR1....")
+    run("convert", tmp_path / "bad.json", tmp_path / "out.csv", "--plan", tmp_path / "plan/plan.json", status=1)
+    assert all(p.read_bytes() == content for p, content in before.items())
+
+
+@pytest.mark.parametrize("options", [[], ["--threads", "1"], ["--per-file"]])
+def test_a_full_disk_ends_the_run_and_leaves_nothing_behind(tmp_path, options):
+    (tmp_path / "in").mkdir()
+    for name in ("a", "b", "c", "d"):
+        (tmp_path / f"in/{name}.json").write_text(json.dumps(GOOD) * 50_000)
+    before = sorted(tmp_path.rglob("*"))
+
+    def small_disk():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+
+    done = run("convert", tmp_path / "in", tmp_path / "new/out", *options, "-q", status=1, preexec_fn=small_disk)
+    (line,) = done.stderr.splitlines()
+    assert "the output cannot be written" in line and "large" in line
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_files_have_the_usual_permissions(tmp_path):
     convert(source(tmp_path), tmp_path / "out.csv")
     (tmp_path / "usual").write_text("")

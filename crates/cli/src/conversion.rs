@@ -13,13 +13,13 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context as _;
 use indicatif::ProgressBar;
-use personalize_engine::{Converter, Counts, SourceFile, partition_values};
+use personalize_engine::{ConvertError, Converter, Counts, SourceFile, partition_values};
 use personalize_plan::ConversionPlan;
 use tempfile::SpooledTempFile;
 
 use crate::files::InputFile;
 use crate::interrupt::{self, Interruptible};
-use crate::output::{self, CompleteFile, PendingFile};
+use crate::output::{self, CompleteFile, MadeFolders, PendingFile};
 use crate::progress::Counted;
 
 /// How many files may be done before their turn.
@@ -48,45 +48,41 @@ pub(crate) struct Conversion {
 #[derive(Debug)]
 pub(crate) struct Finished {
     pub(crate) conversion: Conversion,
-    // Dropped first: its folder may lie in the one that was made for the CSVs.
     rejects: PendingFile,
     rejects_path: PathBuf,
     csvs: Vec<CompleteFile>,
     /// CSVs of earlier runs that this run has no rows for
     stale: Vec<PathBuf>,
+    // Dropped last, when no temporary file is left in them.
+    _folders: MadeFolders,
 }
 
 impl Finished {
-    /// Puts the CSVs and the rejects in their places.
+    /// Puts the rejects and then the CSVs in their places, so that no CSV is there without its
+    /// rejects. What an earlier run left there and this run has none of is removed.
     pub(crate) fn publish(self) -> anyhow::Result<Conversion> {
+        if self.conversion.counts.rejected() > 0 {
+            self.rejects.complete().publish()?;
+        } else {
+            drop(self.rejects);
+            output::remove_stale(&self.rejects_path)?;
+        }
         for csv in self.csvs {
             csv.publish()?;
         }
         for path in &self.stale {
             output::remove_stale(path)?;
         }
-        publish_rejects(&self.conversion, self.rejects, &self.rejects_path)?;
         Ok(self.conversion)
     }
 
-    /// Puts only the rejects in their place, and throws the CSVs away.
+    /// Puts only the rejects in their place, if there are any, and throws the CSVs away.
     pub(crate) fn publish_rejects_only(self) -> anyhow::Result<Conversion> {
-        publish_rejects(&self.conversion, self.rejects, &self.rejects_path)?;
+        if self.conversion.counts.rejected() > 0 {
+            self.rejects.complete().publish()?;
+        }
         Ok(self.conversion)
     }
-}
-
-/// A run without rejects leaves no rejects behind, not even those of an earlier run.
-fn publish_rejects(
-    conversion: &Conversion,
-    rejects: PendingFile,
-    path: &Path,
-) -> anyhow::Result<()> {
-    if conversion.counts.rejected() > 0 {
-        return rejects.complete().publish();
-    }
-    drop(rejects);
-    Ok(output::remove_stale(path)?)
 }
 
 /// Converts the files and writes rows to `target` and rejects to `rejects_path`, all under
@@ -99,6 +95,11 @@ pub(crate) fn convert(
     threads: usize,
     bar: &ProgressBar,
 ) -> anyhow::Result<Finished> {
+    let folder = match target {
+        Target::OneFile(path) => output::folder_of(path),
+        Target::PerFile(folder) => folder,
+    };
+    let folders = MadeFolders::make(&[folder, output::folder_of(rejects_path)])?;
     let converter = Converter::new(plan);
     let header = converter.header();
     let csv = match target {
@@ -137,7 +138,7 @@ pub(crate) fn convert(
         }
     });
     bar.finish_and_clear();
-    assembly.finish(rejects_path)
+    assembly.finish(rejects_path, folders)
 }
 
 struct Assembly<'a> {
@@ -166,15 +167,17 @@ struct Turn {
 }
 
 struct Sink {
-    // Dropped first: its folder may lie in the one that was made for the CSV.
     rejects: PendingFile,
     /// Nothing where each file has a CSV of its own
     csv: Option<PendingFile>,
 }
 
+/// A file's counts, or why it failed as a whole.
+type Outcome = Result<Counts, String>;
+
 /// A file's results that wait for their turn.
 struct Part {
-    outcome: Result<Counts, String>,
+    outcome: Outcome,
     rows: SpooledTempFile,
     rejects: SpooledTempFile,
     csv: Option<CompleteFile>,
@@ -222,7 +225,7 @@ impl Assembly<'_> {
         let (outcome, csv) = match &mut sink.csv {
             Some(csv) => {
                 let before = csv.length()?;
-                let outcome = self.convert_one(file, &mut *csv, &mut sink.rejects);
+                let outcome = self.convert_one(file, &mut *csv, &mut sink.rejects)?;
                 if outcome.is_err() {
                     csv.truncate(before)?;
                 }
@@ -247,7 +250,7 @@ impl Assembly<'_> {
             csv: None,
         };
         if self.names.is_empty() {
-            part.outcome = self.convert_one(file, &mut part.rows, &mut part.rejects);
+            part.outcome = self.convert_one(file, &mut part.rows, &mut part.rejects)?;
         } else {
             (part.outcome, part.csv) = self.convert_to_own(number, file, &mut part.rejects)?;
         }
@@ -256,40 +259,48 @@ impl Assembly<'_> {
     }
 
     /// Converts the file to a CSV of its own; one without rows is not kept.
-    #[allow(clippy::type_complexity, reason = "both are parts of one result")]
     fn convert_to_own(
         &self,
         number: usize,
         file: &InputFile,
         rejects: impl Write,
-    ) -> anyhow::Result<(Result<Counts, String>, Option<CompleteFile>)> {
+    ) -> anyhow::Result<(Outcome, Option<CompleteFile>)> {
         let mut csv = PendingFile::create(&self.names[number])?;
         csv.write_all(self.header.as_bytes())?;
-        let outcome = self.convert_one(file, &mut csv, rejects);
+        let outcome = self.convert_one(file, &mut csv, rejects)?;
         let has_rows = outcome.as_ref().is_ok_and(|counts| counts.rows_written > 0);
         Ok((outcome, has_rows.then(|| csv.complete())))
     }
 
-    /// Converts one file. A panic in a decoder fails that file, not the run.
+    /// Converts one file. What is wrong with the file, a panic in a decoder included, fails that
+    /// file; that results cannot be written, as on a full disk, ends the whole conversion.
     fn convert_one(
         &self,
         file: &InputFile,
         rows: impl Write,
         rejects: impl Write,
-    ) -> Result<Counts, String> {
+    ) -> anyhow::Result<Outcome> {
         let source = SourceFile {
             name: file.path.display().to_string(),
             partition_values: partition_values(&self.plan.source.partition_keys, &file.relative),
         };
-        let input = fs_err::File::open(&file.path).map_err(|fault| fault.to_string())?;
+        let input = match fs_err::File::open(&file.path) {
+            Ok(input) => input,
+            Err(fault) => return Ok(Err(fault.to_string())),
+        };
         let input = Interruptible(Counted { reader: input, bar: self.bar.clone() });
         let rejects = BufWriter::new(rejects);
         let converted = catch_unwind(AssertUnwindSafe(|| {
             self.converter.convert(&source, input, rows, rejects)
         }));
         match converted {
-            Ok(converted) => converted.map_err(|fault| format!("{} {fault}", source.name)),
-            Err(_) => Err(format!("{} cannot be converted: a fault in this program", source.name)),
+            Ok(Err(ConvertError::Write(fault))) => {
+                Err(fault).context("the output cannot be written")
+            }
+            Ok(converted) => Ok(converted.map_err(|fault| format!("{} {fault}", source.name))),
+            Err(_) => {
+                Ok(Err(format!("{} cannot be converted: a fault in this program", source.name)))
+            }
         }
     }
 
@@ -313,7 +324,7 @@ impl Assembly<'_> {
         Ok(())
     }
 
-    fn finish(self, rejects_path: &Path) -> anyhow::Result<Finished> {
+    fn finish(self, rejects_path: &Path, folders: MadeFolders) -> anyhow::Result<Finished> {
         let turn = self.turn.into_inner().unwrap_or_else(PoisonError::into_inner);
         if interrupt::is_interrupted() {
             anyhow::bail!("interrupted");
@@ -329,18 +340,14 @@ impl Assembly<'_> {
             csvs: turn.csvs.into_iter().chain(sink.csv.map(PendingFile::complete)).collect(),
             rejects: sink.rejects,
             rejects_path: rejects_path.to_owned(),
+            _folders: folders,
         })
     }
 }
 
 impl Turn {
     /// Takes the results of the file whose turn it is into the account.
-    fn account(
-        &mut self,
-        file: &InputFile,
-        outcome: Result<Counts, String>,
-        csv: Option<CompleteFile>,
-    ) {
+    fn account(&mut self, file: &InputFile, outcome: Outcome, csv: Option<CompleteFile>) {
         match outcome {
             Ok(counts) => {
                 if csv.is_none() && counts.rows_written == 0 {

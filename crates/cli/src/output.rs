@@ -16,28 +16,30 @@ pub(crate) struct PendingFile {
     path: PathBuf,
 }
 
-/// Folders that were made for a file, innermost first; removed again if nothing is in them.
+/// Folders that were made for files; in the end those are removed that nothing is in.
 #[derive(Debug, Default)]
-struct MadeFolders(Vec<PathBuf>);
+pub(crate) struct MadeFolders(Vec<PathBuf>);
 
 impl MadeFolders {
-    fn make(folder: &Path) -> io::Result<Self> {
-        let missing =
-            folder.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists());
-        let made = Self(missing.map(Path::to_owned).collect());
-        fs_err::create_dir_all(folder)?;
+    /// Makes the folders, and those around them, that are not there yet.
+    pub(crate) fn make(folders: &[&Path]) -> io::Result<Self> {
+        let mut made = Self::default();
+        for folder in folders {
+            let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
+            let missing = folder.ancestors().take_while(is_missing);
+            made.0.extend(missing.map(Path::to_owned));
+            fs_err::create_dir_all(folder)?;
+        }
+        // Inner ones before those around them.
+        made.0.sort_by_key(|folder| std::cmp::Reverse(folder.components().count()));
         Ok(made)
-    }
-
-    fn keep(mut self) {
-        self.0.clear();
     }
 }
 
 impl Drop for MadeFolders {
     fn drop(&mut self) {
         for folder in &self.0 {
-            // Refused, as it should be, if something else has come to be in it.
+            // Refused, as it should be, if something is in it.
             let _ = std::fs::remove_dir(folder);
         }
     }
@@ -46,15 +48,12 @@ impl Drop for MadeFolders {
 impl PendingFile {
     /// Begins the file that will be at `path`; folders around it are made.
     pub(crate) fn create(path: &Path) -> anyhow::Result<Self> {
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
+        let folder = folder_of(path);
         // Renaming would put a file in the place of a link or a device, such as /dev/stdout.
         if std::fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) {
             bail!("{} is there already and is no regular file", path.display());
         }
-        let folders = MadeFolders::make(folder)?;
+        let folders = MadeFolders::make(&[folder])?;
         let mut builder = tempfile::Builder::new();
         builder.prefix(".personalize-").suffix(".tmp");
         #[cfg(unix)]
@@ -84,7 +83,7 @@ impl PendingFile {
 
     /// Ends writing; the file still has its temporary name, but is no longer open.
     pub(crate) fn complete(self) -> CompleteFile {
-        CompleteFile { file: self.file.into_temp_path(), folders: self.folders, path: self.path }
+        CompleteFile { file: self.file.into_temp_path(), _folders: self.folders, path: self.path }
     }
 }
 
@@ -93,15 +92,14 @@ impl PendingFile {
 pub(crate) struct CompleteFile {
     // Dropped before the folders, which have to be empty by then.
     file: TempPath,
-    folders: MadeFolders,
+    _folders: MadeFolders,
     path: PathBuf,
 }
 
 impl CompleteFile {
     /// Puts the file in its place; one that was there before is replaced.
     pub(crate) fn publish(self) -> anyhow::Result<()> {
-        let Self { file, folders, path } = self;
-        folders.keep();
+        let Self { file, path, _folders } = self;
         file.persist(&path).with_context(|| format!("cannot write {}", path.display()))
     }
 }
@@ -113,6 +111,14 @@ impl Write for PendingFile {
 
     fn flush(&mut self) -> io::Result<()> {
         self.file.as_file_mut().flush()
+    }
+}
+
+/// The folder that a file is in.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
     }
 }
 
