@@ -27,7 +27,6 @@ pub(crate) fn columns(plan: &ConversionPlan) -> Vec<Value> {
             "conversion": field.conversion,
             "required": !field.nullable,
             "max_characters": field.conversion.max_characters(),
-            "textual": field.conversion.is_textual(),
             "athena": athena(plan, &field.source),
             "athena_epoch": (field.conversion == Conversion::EpochSeconds)
                 .then(|| athena_epoch(plan, &field.source)),

@@ -163,14 +163,7 @@ impl Framer {
                     }
                 }
                 // With a brace too many, what follows may be the rest of the same record.
-                Follows::Record if bytes[end..].trim_ascii_start().starts_with(b"[") => {
-                    self.end_of_text(bytes, start, end, last)
-                }
-                Follows::Record
-                    if bytes[end..].trim_ascii_start().starts_with(b",")
-                        && !self.in_array()
-                        && !self.commas =>
-                {
+                Follows::Record if self.may_go_on(bytes, end) => {
                     self.end_of_text(bytes, start, end, last)
                 }
                 Follows::Record => Some(end),
@@ -181,6 +174,16 @@ impl Framer {
             Balanced::Never => self.resume(bytes, start, start + 1, last),
             Balanced::Unknown if last => self.resume(bytes, start, start + 1, last),
             Balanced::Unknown => None,
+        }
+    }
+
+    /// Whether what is behind a broken record's `}` could be more of it: an array, or a comma where
+    /// commas do not separate records.
+    fn may_go_on(&self, bytes: &[u8], at: usize) -> bool {
+        match bytes[at..].trim_ascii_start().first() {
+            Some(b'[') => true,
+            Some(b',') => !self.in_array() && !self.commas,
+            _ => false,
         }
     }
 
