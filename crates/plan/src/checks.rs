@@ -30,8 +30,19 @@ pub(crate) fn check(plan: &ConversionPlan) -> Result<(), PlanError> {
     Ok(())
 }
 
-/// Refuses folders that would feed output back into input, or mix outputs.
-pub(crate) fn check_prefixes(parameters: &Parameters) -> Result<(), PlanError> {
+impl Parameters {
+    /// Refuses folders that would feed output back into input, or mix outputs. [`crate::resolve`]
+    /// does so too; this needs no table.
+    ///
+    /// # Errors
+    ///
+    /// [`PlanError::PrefixInside`], which names both folders.
+    pub fn check_prefixes(&self) -> Result<(), PlanError> {
+        check_prefixes(self)
+    }
+}
+
+fn check_prefixes(parameters: &Parameters) -> Result<(), PlanError> {
     let source = ("SourceDataPrefix", parameters.source_prefix.as_str());
     let outputs = [
         ("DestinationDataPrefix", parameters.destination_prefix.as_str()),

@@ -75,7 +75,7 @@ pub fn resolve(parameters: &Parameters, table: &Table) -> Result<ConversionPlan,
         notes,
     };
     checks::check(&plan)?;
-    checks::check_prefixes(parameters)?;
+    parameters.check_prefixes()?;
     plan.notes.extend(checks::advice(&plan));
     Ok(plan)
 }

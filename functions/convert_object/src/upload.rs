@@ -1,0 +1,215 @@
+//! Rows and rejects, from a thread that writes them to S3.
+//!
+//! Nothing appears in the bucket before [`Upload::publish`]: small results are put whole then, large
+//! ones go up in parts of a multipart upload, which is completed then or aborted.
+
+use std::io::{self, Write};
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use personalize_aws::{Deadline, Location, in_words};
+use tokio::sync::mpsc;
+
+use crate::failure::Failure;
+
+/// S3 takes 10,000 parts of at least 5 MiB (user guide, "Amazon S3 multipart upload limits").
+const PART: usize = 8 << 20;
+
+/// Takes what a thread writes, and sends it on in parts.
+pub(crate) struct PartWriter {
+    /// What comes before the first byte, if there is one
+    header: Option<Vec<u8>>,
+    buffer: Vec<u8>,
+    sender: mpsc::Sender<Part>,
+}
+
+enum Part {
+    Full(Vec<u8>),
+    Last(Vec<u8>),
+}
+
+fn uploader_gone() -> io::Error {
+    io::Error::other("the upload ended early")
+}
+
+impl PartWriter {
+    /// Sends the rest; without it the upload is not complete.
+    pub(crate) fn finish(self) -> io::Result<()> {
+        self.sender.blocking_send(Part::Last(self.buffer)).map_err(|_| uploader_gone())
+    }
+}
+
+impl Write for PartWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.is_empty() {
+            return Ok(0);
+        }
+        if let Some(header) = self.header.take() {
+            self.buffer = header;
+        }
+        self.buffer.extend_from_slice(bytes);
+        if self.buffer.len() >= PART {
+            let part = std::mem::replace(&mut self.buffer, Vec::with_capacity(PART));
+            self.sender.blocking_send(Part::Full(part)).map_err(|_| uploader_gone())?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// An object that is being written.
+pub(crate) struct Upload {
+    s3: Client,
+    location: Location,
+    content_type: &'static str,
+    receiver: Option<mpsc::Receiver<Part>>,
+    multipart: Option<Multipart>,
+    last: Option<Vec<u8>>,
+}
+
+struct Multipart {
+    id: String,
+    parts: Vec<CompletedPart>,
+}
+
+impl Upload {
+    /// An upload, and the writer for it. `header` is written before the first byte.
+    pub(crate) fn new(
+        s3: &Client,
+        location: Location,
+        content_type: &'static str,
+        header: Option<String>,
+    ) -> (PartWriter, Self) {
+        let (sender, receiver) = mpsc::channel(1);
+        let header = header.map(String::into_bytes);
+        let upload = Self {
+            s3: s3.clone(),
+            location,
+            content_type,
+            receiver: Some(receiver),
+            multipart: None,
+            last: None,
+        };
+        (PartWriter { header, buffer: Vec::new(), sender }, upload)
+    }
+
+    pub(crate) fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// Takes parts until the writer ends.
+    pub(crate) async fn receive(&mut self, deadline: &Deadline) -> Result<(), Failure> {
+        let Some(mut receiver) = self.receiver.take() else { return Ok(()) };
+        while let Some(part) = receiver.recv().await {
+            match part {
+                Part::Full(bytes) => self.put_part(bytes, deadline).await?,
+                Part::Last(bytes) => self.last = Some(bytes),
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the object appear, if anything was written. Says whether.
+    pub(crate) async fn publish(&mut self) -> Result<bool, Failure> {
+        let Some(last) = self.last.take() else {
+            return Err(self.fault("the writer did not come to its end".to_owned()));
+        };
+        let Some(multipart) = &self.multipart else {
+            if last.is_empty() {
+                return Ok(false);
+            }
+            let put = self.s3.put_object().bucket(&self.location.bucket).key(&self.location.key);
+            let put = put.content_type(self.content_type).body(ByteStream::from(last));
+            put.send().await.map_err(|fault| self.fault(in_words(&fault)))?;
+            return Ok(true);
+        };
+        let mut parts = multipart.parts.clone();
+        if !last.is_empty() {
+            parts.push(self.upload_part(multipart, last).await?);
+        }
+        let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
+        let complete = self.s3.complete_multipart_upload().bucket(&self.location.bucket);
+        let complete = complete.key(&self.location.key).upload_id(&multipart.id);
+        let completed = complete.multipart_upload(parts).send().await;
+        completed.map_err(|fault| self.fault(in_words(&fault)))?;
+        self.multipart = None;
+        Ok(true)
+    }
+
+    /// Removes what went up already. What cannot be removed is logged; the next try removes it.
+    pub(crate) async fn abort(&mut self) {
+        if let Some(Multipart { id, .. }) = self.multipart.take() {
+            self.abort_multipart(&id).await;
+        }
+    }
+
+    async fn abort_multipart(&self, id: &str) {
+        let abort = self.s3.abort_multipart_upload().bucket(&self.location.bucket);
+        if let Err(fault) = abort.key(&self.location.key).upload_id(id).send().await {
+            let fault = in_words(&fault);
+            tracing::warn!(object = %self.location, fault, "a partial upload was left behind");
+        }
+    }
+
+    async fn put_part(&mut self, bytes: Vec<u8>, deadline: &Deadline) -> Result<(), Failure> {
+        if self.multipart.is_none() {
+            self.abort_abandoned().await?;
+            let create = self.s3.create_multipart_upload().bucket(&self.location.bucket);
+            let create = create.key(&self.location.key).content_type(self.content_type);
+            let created = create.send().await.map_err(|fault| self.fault(in_words(&fault)))?;
+            let id = created.upload_id.ok_or_else(|| self.fault("no upload id".to_owned()))?;
+            self.multipart = Some(Multipart { id, parts: Vec::new() });
+        }
+        let Some(multipart) = &self.multipart else { return Ok(()) };
+        let upload = self.upload_part(multipart, bytes);
+        let part = match deadline.remaining() {
+            None => upload.await?,
+            Some(remaining) => tokio::time::timeout(remaining, upload)
+                .await
+                .map_err(|_| self.fault("the invocation's time was over".to_owned()))??,
+        };
+        if let Some(multipart) = &mut self.multipart {
+            multipart.parts.push(part);
+        }
+        Ok(())
+    }
+
+    async fn upload_part(
+        &self,
+        multipart: &Multipart,
+        bytes: Vec<u8>,
+    ) -> Result<CompletedPart, Failure> {
+        let number = i32::try_from(multipart.parts.len() + 1).unwrap_or(i32::MAX);
+        let upload = self.s3.upload_part().bucket(&self.location.bucket).key(&self.location.key);
+        let upload = upload.upload_id(&multipart.id).part_number(number);
+        let done = upload.body(ByteStream::from(bytes)).send().await;
+        let done = done.map_err(|fault| self.fault(in_words(&fault)))?;
+        Ok(CompletedPart::builder()
+            .part_number(number)
+            .set_e_tag(done.e_tag)
+            .set_checksum_crc32(done.checksum_crc32)
+            .build())
+    }
+
+    /// Removes what an invocation that was killed left behind.
+    async fn abort_abandoned(&self) -> Result<(), Failure> {
+        let list = self.s3.list_multipart_uploads().bucket(&self.location.bucket);
+        let found = list.prefix(&self.location.key).send().await;
+        let found = found.map_err(|fault| self.fault(in_words(&fault)))?;
+        let same_key =
+            found.uploads().iter().filter(|u| u.key() == Some(self.location.key.as_str()));
+        for id in same_key.filter_map(|upload| upload.upload_id()) {
+            tracing::warn!(object = %self.location, "removing an abandoned partial upload");
+            self.abort_multipart(id).await;
+        }
+        Ok(())
+    }
+
+    fn fault(&self, fault: String) -> Failure {
+        Failure::Write { location: self.location.clone(), fault }
+    }
+}
