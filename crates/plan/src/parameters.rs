@@ -54,6 +54,9 @@ parameters! {
     "OutputFiles" = "single": "bulk job: single or many CSV files";
     "CrawlerSchedule" = "": "cron expression of the crawler's runs";
     "ConversionSchedule" = "": "cron expression of the bulk job's runs";
+    "NotificationEmail" = "": "address that gets the stack's alarms";
+    "KmsKeyArn" = "": "KMS key that the buckets are encrypted with";
+    "Architecture" = "arm64": "processor of the functions: arm64 or x86_64";
 }
 
 /// The parameters that say what to convert and how, each read and checked by itself.

@@ -68,7 +68,7 @@ async fn main() -> Result<(), Error> {
         last_delivery: variable("MAX_RECEIVE_COUNT")
             .map_or(Ok(u32::MAX), |count| count.parse())
             .map_err(|_| "MAX_RECEIVE_COUNT is no number")?,
-        report: Report { stack: variable("STACK_NAME").unwrap_or_default() },
+        report: Report { stack: required("STACK_NAME")? },
     };
     let function = &function;
     run(service_fn(move |event: LambdaEvent<Value>| function.handle(event))).await

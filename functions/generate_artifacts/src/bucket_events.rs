@@ -18,7 +18,8 @@ const WAS_ON: &str = "was-on";
 pub(crate) struct BucketEventsResource {
     pub(crate) s3: S3,
     pub(crate) events: EventBridge,
-    pub(crate) stack: String,
+    /// The rule of this stack that waits for new objects
+    pub(crate) own_rule: String,
 }
 
 /// Why a bucket's notifications cannot be read or changed.
@@ -124,11 +125,10 @@ impl BucketEventsResource {
         loop {
             let page = self.events.list_rules().set_next_token(token.take()).send().await;
             let page = page.map_err(|fault| BucketEventsError::Rules(in_words(&fault)))?;
-            let own = format!("{}-", self.stack);
             let other = page.rules().iter().find(|rule| {
                 let name = rule.name().unwrap_or_default();
                 let pattern = rule.event_pattern().unwrap_or_default();
-                !name.starts_with(&own) && waits_for(pattern, bucket)
+                name != self.own_rule && waits_for(pattern, bucket)
             });
             if let Some(rule) = other {
                 return Ok(rule.name.clone());

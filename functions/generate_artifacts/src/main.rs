@@ -51,19 +51,19 @@ struct Function {
 async fn main() -> Result<(), Error> {
     personalize_aws::init_logging();
     let config = sdk_config().await;
-    let stack = std::env::var("STACK_NAME").unwrap_or_default();
-    let bucket = std::env::var("ARTIFACT_BUCKET").map_err(|_| "ARTIFACT_BUCKET is not set")?;
+    let required = |name: &str| std::env::var(name).map_err(|_| format!("{name} is not set"));
+    let bucket = required("ARTIFACT_BUCKET")?;
     let s3 = aws_sdk_s3::Client::new(&config);
     let function = Function {
         artifacts: ArtifactsResource {
             glue: aws_sdk_glue::Client::new(&config),
             store: Store { s3: s3.clone(), bucket },
-            stack: stack.clone(),
+            stack: required("STACK_NAME")?,
         },
         bucket_events: BucketEventsResource {
             s3,
             events: aws_sdk_eventbridge::Client::new(&config),
-            stack,
+            own_rule: required("NEW_OBJECTS_RULE")?,
         },
         lambda: Lambda::new(&config),
     };
