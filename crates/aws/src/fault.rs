@@ -13,11 +13,11 @@ where
     let Some(service) = fault.as_service_error() else {
         return DisplayErrorContext(fault).to_string();
     };
-    let status = status(fault).map(|status| format!("HTTP status {status}"));
-    let code = service.code().map(str::to_owned).or(status).unwrap_or_else(|| "no code".into());
-    match service.message() {
-        Some(message) => format!("{message} ({code})"),
-        None => code,
+    match (service.message(), service.code(), status(fault)) {
+        (Some(message), Some(code), _) => format!("{message} ({code})"),
+        (Some(text), None, _) | (None, Some(text), _) => text.to_owned(),
+        (None, None, Some(status)) if status >= 300 => format!("HTTP status {status}"),
+        _ => DisplayErrorContext(fault).to_string(),
     }
 }
 

@@ -59,6 +59,12 @@ fn split_quoted(line: &str) -> anyhow::Result<Vec<String>> {
 fn list_entry(text: &str) -> anyhow::Result<(String, String)> {
     let (name, value) = pair(text)?;
     if !value.starts_with('"') {
+        if let Some((taken, _)) = value.split_once(char::is_whitespace) {
+            bail!(
+                "`{text}` has a space outside quotes: sam would take `{taken}` alone; write \
+                 '{name}=\"{value}\"'"
+            );
+        }
         return Ok((name, value));
     }
     match split_quoted(&value)?.as_slice() {
@@ -124,7 +130,7 @@ mod tests {
         check(
             r#"[default.deploy.parameters]
             parameter_overrides = ["SourceColumnUserId=userId",
-              "EventTypes=Product Added,Order Completed", "SourceColumnItemId=\"properties.sku\""]"#,
+              'EventTypes="Product Added,Order Completed"', "SourceColumnItemId=\"properties.sku\""]"#,
         );
         check(
             r#"[default.global.parameters]
@@ -147,6 +153,9 @@ mod tests {
             assert_eq!(value(&format!("{section}{written}")), expected);
         }
         assert!(from_samconfig(&format!("{section}'A=\"x'"), "d").is_err());
+        // Sam stops at the space without a word.
+        let fault = from_samconfig(&format!("{section}['EventTypes=Order Completed']"), "d");
+        assert!(fault.unwrap_err().to_string().contains("sam would take `Order` alone"));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use aws_sdk_eventbridge::Client as EventBridge;
 use aws_sdk_s3::Client as S3;
+use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::operation::get_bucket_notification_configuration::GetBucketNotificationConfigurationOutput;
 use aws_sdk_s3::types::{EventBridgeConfiguration, NotificationConfiguration};
 use personalize_aws::{in_words, status};
@@ -94,7 +95,14 @@ impl BucketEventsResource {
         bucket: &str,
     ) -> Result<GetBucketNotificationConfigurationOutput, Unreadable> {
         let read = self.s3.get_bucket_notification_configuration().bucket(bucket).send().await;
-        read.map_err(|fault| Unreadable { status: status(&fault), in_words: in_words(&fault) })
+        match read {
+            Ok(found) => Ok(found),
+            // Where nothing is configured, some servers send a document that S3 would not.
+            Err(fault) if is_empty_success(&fault) => {
+                Ok(GetBucketNotificationConfigurationOutput::builder().build())
+            }
+            Err(fault) => Err(Unreadable { status: status(&fault), in_words: in_words(&fault) }),
+        }
     }
 
     /// Writes what is there already, and EventBridge as given.
@@ -147,6 +155,21 @@ struct Unreadable {
     in_words: String,
 }
 
+/// Whether the answer is a success whose document has nothing in it.
+fn is_empty_success<E>(fault: &SdkError<E>) -> bool {
+    fault.raw_response().is_some_and(|response| {
+        let body = response.body().bytes().map(String::from_utf8_lossy);
+        response.status().is_success() && body.is_some_and(|body| has_no_content(&body))
+    })
+}
+
+/// Whether an XML document is empty, or a root without children.
+fn has_no_content(xml: &str) -> bool {
+    let xml = xml.trim();
+    let xml = xml.split_once("?>").map_or(xml, |(_, document)| document.trim());
+    xml.is_empty() || (xml.matches('<').count() == 1 && xml.ends_with("/>"))
+}
+
 fn physical_id(bucket: &str, state: &str) -> String {
     format!("{bucket}/{state}")
 }
@@ -179,6 +202,16 @@ mod tests {
         assert_eq!(turned_on_bucket(&physical_id("b.c", TURNED_ON)), Some("b.c"));
         assert_eq!(turned_on_bucket(&physical_id("b", WAS_ON)), None);
         assert_eq!(turned_on_bucket("2026/11/22/[$LATEST]abc"), None);
+    }
+
+    #[test]
+    fn only_a_document_without_content_says_nothing() {
+        for nothing in ["", "<?xml version='1.0'?>\n", "<A xmlns=\"x\"/>", "<?xml?><A />\n"] {
+            assert!(has_no_content(nothing), "{nothing}");
+        }
+        for something in ["<A><B/></A>", "<A>", "text", "<?xml?><A><Queue>q</Queue></A>"] {
+            assert!(!has_no_content(something), "{something}");
+        }
     }
 
     #[test]

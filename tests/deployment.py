@@ -1,0 +1,172 @@
+"""The stack as a user deploys it: with sam, from what `sam build` made, on the stand-in for AWS."""
+
+import gzip
+import json
+import os
+import pathlib
+import subprocess
+
+from conftest import ROOT
+from local_aws.client import wait_until
+
+SAM = pathlib.Path(os.environ.get("SAM", ROOT / ".venv-sam/bin/sam"))
+TEMPLATE = ROOT / ".aws-sam/build/template.yaml"
+SOURCE, DESTINATION = "raw-data", "converted-data"
+
+
+class Stack:
+    """A stack, and the buckets and tools to use it."""
+
+    def __init__(self, aws, name, **parameters):
+        self.aws = aws
+        self.name = name
+        self.parameters = {
+            "Architecture": "x86_64",
+            "SourceBucketName": f"{name}-{SOURCE}",
+            "DestinationBucketName": f"{name}-{DESTINATION}",
+            **parameters,
+        }
+        self.s3 = aws.client("s3")
+        self.source = self.parameters["SourceBucketName"]
+        self.destination = self.parameters["DestinationBucketName"]
+        for bucket in {self.source, self.destination}:
+            self.s3.create_bucket(Bucket=bucket)
+
+    # Deploying
+
+    def deploy(self, status=0, **changes):
+        """Creates or updates it; fails unless sam ends with the status. Gives what sam printed."""
+        wanted = {**self.parameters, **changes}
+        quoted = (value.replace("\\", "\\\\").replace('"', '\\"') for value in wanted.values())
+        overrides = [f'{name}="{value}"' for name, value in zip(wanted, quoted)]
+        done = self._sam(
+            "deploy", "--template-file", TEMPLATE, "--resolve-s3", "--no-confirm-changeset",
+            "--capabilities", "CAPABILITY_IAM", "--no-fail-on-empty-changeset",
+            "--parameter-overrides", *overrides,
+        )  # fmt: skip
+        output = done.stdout + done.stderr
+        assert done.returncode == status, output
+        if status == 0:
+            self.parameters = wanted
+        return output
+
+    def delete(self):
+        done = self._sam("delete", "--no-prompts")
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def _sam(self, *arguments):
+        return subprocess.run(
+            [SAM, *map(str, arguments), "--stack-name", self.name],
+            env={**os.environ, **self.aws.environment}, cwd=ROOT,
+            capture_output=True, text=True, timeout=300,
+        )  # fmt: skip
+
+    def describe(self):
+        stacks = self.aws.client("cloudformation").describe_stacks(StackName=self.name)
+        return stacks["Stacks"][0]
+
+    @property
+    def outputs(self):
+        return {item["OutputKey"]: item["OutputValue"] for item in self.describe()["Outputs"]}
+
+    def resource(self, logical_id):
+        """The physical id of a resource."""
+        cloudformation = self.aws.client("cloudformation")
+        found = cloudformation.describe_stack_resources(StackName=self.name)["StackResources"]
+        return next(
+            resource["PhysicalResourceId"]
+            for resource in found
+            if resource["LogicalResourceId"] == logical_id
+        )
+
+    def logs(self, function):
+        return self.aws.logs(self.resource(function))
+
+    def log_lines(self, function):
+        """The structured lines that a function has logged."""
+        lines = self.logs(function).splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+    # Objects
+
+    def put(self, key, body, bucket=None, **options):
+        if not isinstance(body, bytes):
+            text = "".join(json.dumps(record, ensure_ascii=False) for record in body)
+            body = text.encode()
+        if key.endswith(".gz"):
+            body = gzip.compress(body)
+        return self.s3.put_object(Bucket=bucket or self.source, Key=key, Body=body, **options)
+
+    def keys(self, prefix, bucket=None):
+        pages = self.s3.get_paginator("list_objects_v2").paginate(
+            Bucket=bucket or self.destination, Prefix=prefix
+        )
+        return sorted(item["Key"] for page in pages for item in page.get("Contents", []))
+
+    def read(self, key, bucket=None):
+        return self.s3.get_object(Bucket=bucket or self.destination, Key=key)["Body"].read()
+
+    def artifact(self, key):
+        return self.read(key, self.outputs["ArtifactBucketName"]).decode()
+
+    def receipts(self):
+        """The receipts by the keys of their objects."""
+        receipts = (json.loads(self.read(key)) for key in self.keys("incremental/_receipts/"))
+        return {receipt["source"]["key"]: receipt for receipt in receipts}
+
+    def receipt(self, key, but=None, seconds=60):
+        """The receipt of an object, once it is there and is not `but`."""
+
+        def found():
+            receipt = self.receipts().get(key)
+            return receipt if receipt and receipt != but else None
+
+        return wait_until(found, seconds, f"no receipt for {key}: {self.logs('ConvertObjectFunction')[-3000:]}")
+
+    def csv_keys(self):
+        return [key for key in self.keys("incremental/") if key.endswith(".csv")]
+
+    # Queues
+
+    def settled(self, seconds=120):
+        """Waits until the queue of new objects is empty and nothing is under way."""
+        sqs, url = self.aws.client("sqs"), self.outputs["NewObjectsQueueUrl"]
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+
+        def empty():
+            found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+            return all(int(found[name]) == 0 for name in names)
+
+        wait_until(empty, seconds, "messages are left in the queue")
+
+    def send(self, body):
+        """A message for the queue of new objects."""
+        text = body if isinstance(body, str) else json.dumps(body)
+        queue = self.outputs["NewObjectsQueueUrl"]
+        self.aws.client("sqs").send_message(QueueUrl=queue, MessageBody=text)
+
+    def dead_letters(self, count, seconds=60):
+        """The reasons and bodies of so many dead letters, which are taken out."""
+        sqs, url = self.aws.client("sqs"), self.outputs["DeadLetterQueueUrl"]
+        letters = []
+
+        def enough():
+            found = sqs.receive_message(
+                QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+            )
+            for message in found.get("Messages", []):
+                attributes = message.get("MessageAttributes", {})
+                reason = attributes.get("Reason", {}).get("StringValue")
+                letters.append((reason, json.loads(message["Body"])))
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            return len(letters) >= count
+
+        wait_until(enough, seconds, f"{len(letters)} dead letters instead of {count}")
+        return letters
+
+    def invoke(self, function, event):
+        """Invokes a function and waits; gives its answer and whether it is an error."""
+        answer = self.aws.client("lambda").invoke(
+            FunctionName=self.resource(function), Payload=json.dumps(event)
+        )
+        return json.load(answer["Payload"]), "FunctionError" in answer
