@@ -7,6 +7,8 @@ import subprocess
 
 import pytest
 
+from local_aws import LocalAws
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROGRAM = pathlib.Path(
     os.environ.get("PERSONALIZE_PIPELINE", ROOT / "target/release/personalize-pipeline")
@@ -56,3 +58,12 @@ def corpus(name):
     if not folder.is_dir():
         pytest.skip(f"the corpus {name} is not in {CORPORA}; set CORPORA to the folder it is in")
     return folder
+
+
+@pytest.fixture(scope="session")
+def aws(tmp_path_factory):
+    """The stand-in for AWS; its crawler sees what the program's `crawl` sees."""
+    log = tmp_path_factory.mktemp("local_aws") / "log"
+    options = {"crawler": PROGRAM, "crawl_seconds": 0.3, "visibility_seconds": 1, "log": log}
+    with LocalAws(**options) as aws:
+        yield aws

@@ -1,5 +1,6 @@
 """The stack as a user deploys it: with sam, from what `sam build` made, on the stand-in for AWS."""
 
+import functools
 import gzip
 import json
 import os
@@ -12,6 +13,20 @@ from local_aws.client import wait_until
 SAM = pathlib.Path(os.environ.get("SAM", ROOT / ".venv-sam/bin/sam"))
 TEMPLATE = ROOT / ".aws-sam/build/template.yaml"
 SOURCE, DESTINATION = "raw-data", "converted-data"
+
+
+@functools.cache
+def packaged_template(aws):
+    """The URL of the template, whose functions lie in S3 as well."""
+    bucket = "packages"
+    aws.client("s3").create_bucket(Bucket=bucket)
+    done = subprocess.run(
+        [SAM, "package", "--template-file", TEMPLATE, "--s3-bucket", bucket],
+        env={**os.environ, **aws.environment}, cwd=ROOT, capture_output=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr.decode()
+    aws.client("s3").put_object(Bucket=bucket, Key="template.yaml", Body=done.stdout)
+    return f"{aws.endpoint}/{bucket}/template.yaml"
 
 
 class Stack:
@@ -29,6 +44,8 @@ class Stack:
         self.s3 = aws.client("s3")
         self.source = self.parameters["SourceBucketName"]
         self.destination = self.parameters["DestinationBucketName"]
+        # By their keys, with the ETags that they were read under
+        self._receipts = {}
         for bucket in {self.source, self.destination}:
             self.s3.create_bucket(Bucket=bucket)
 
@@ -60,6 +77,56 @@ class Stack:
             env={**os.environ, **self.aws.environment}, cwd=ROOT,
             capture_output=True, text=True, timeout=300,
         )  # fmt: skip
+
+    # The same as the CloudFormation console does it: with a template that lies in S3
+
+    def launch(self):
+        """Creates it and gives the status in the end."""
+        self._cloudformation("create_stack")
+        return self._settled()
+
+    def change(self, **changes):
+        """Updates it and gives the status in the end."""
+        self.parameters.update(changes)
+        self._cloudformation("update_stack")
+        return self._settled()
+
+    def remove(self):
+        """Deletes it and waits until it is gone."""
+        identifier = self.describe()["StackId"]
+        cloudformation = self.aws.client("cloudformation")
+        cloudformation.delete_stack(StackName=identifier)
+        status = self._settled(identifier)
+        assert status == "DELETE_COMPLETE", self.reasons(identifier)
+
+    def _cloudformation(self, operation):
+        parameters = [
+            {"ParameterKey": name, "ParameterValue": value}
+            for name, value in self.parameters.items()
+        ]
+        getattr(self.aws.client("cloudformation"), operation)(
+            StackName=self.name, TemplateURL=packaged_template(self.aws),
+            Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"], Parameters=parameters,
+        )  # fmt: skip
+
+    def _settled(self, identifier=None):
+        def status():
+            found = self.aws.client("cloudformation").describe_stacks(
+                StackName=identifier or self.name
+            )["Stacks"][0]["StackStatus"]
+            return None if found.endswith("_IN_PROGRESS") else found
+
+        return wait_until(status, 120, "the stack is still in progress")
+
+    def reasons(self, identifier=None):
+        """Why resources failed, as CloudFormation shows it."""
+        events = self.aws.client("cloudformation").describe_stack_events(
+            StackName=identifier or self.name
+        )["StackEvents"]
+        failed = (event for event in events if event["ResourceStatus"].endswith("FAILED"))
+        return "\n".join(event.get("ResourceStatusReason", "") for event in failed)
+
+    # Looking at it
 
     def describe(self):
         stacks = self.aws.client("cloudformation").describe_stacks(StackName=self.name)
@@ -98,10 +165,11 @@ class Stack:
         return self.s3.put_object(Bucket=bucket or self.source, Key=key, Body=body, **options)
 
     def keys(self, prefix, bucket=None):
-        pages = self.s3.get_paginator("list_objects_v2").paginate(
-            Bucket=bucket or self.destination, Prefix=prefix
-        )
-        return sorted(item["Key"] for page in pages for item in page.get("Contents", []))
+        return sorted(item["Key"] for item in self._list(prefix, bucket or self.destination))
+
+    def _list(self, prefix, bucket):
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        return [item for page in pages for item in page.get("Contents", [])]
 
     def read(self, key, bucket=None):
         return self.s3.get_object(Bucket=bucket or self.destination, Key=key)["Body"].read()
@@ -111,7 +179,11 @@ class Stack:
 
     def receipts(self):
         """The receipts by the keys of their objects."""
-        receipts = (json.loads(self.read(key)) for key in self.keys("incremental/_receipts/"))
+        for item in self._list("incremental/_receipts/", self.destination):
+            key, etag = item["Key"], item["ETag"]
+            if self._receipts.get(key, (None, None))[0] != etag:
+                self._receipts[key] = etag, json.loads(self.read(key))
+        receipts = (receipt for _, receipt in self._receipts.values())
         return {receipt["source"]["key"]: receipt for receipt in receipts}
 
     def receipt(self, key, but=None, seconds=60):
