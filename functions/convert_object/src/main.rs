@@ -16,6 +16,7 @@ mod report;
 mod upload;
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse};
 use aws_sdk_s3::Client as S3;
@@ -85,10 +86,10 @@ impl Function {
 
     /// Each message alone; those that should come again are named in the answer.
     async fn messages(&self, messages: &[Message], deadline: &Deadline) -> Result<Value, Error> {
-        let plan = self.plans.current().await?;
+        let plan = self.plan().await;
         let failed = stream::iter(messages)
             .map(async |message| {
-                let done = self.message(message, &plan, deadline).await;
+                let done = self.message(message, plan.as_deref(), deadline).await;
                 done.is_err().then(|| message.id.clone())
             })
             .buffer_unordered(AT_THE_SAME_TIME)
@@ -102,11 +103,26 @@ impl Function {
         Ok(serde_json::to_value(response)?)
     }
 
+    /// The plan in force, or why there is none.
+    async fn plan(&self) -> Result<Arc<Plan>, String> {
+        self.plans.current().await.map_err(|fault| {
+            let reason = fault.to_string();
+            tracing::error!(reason, "nothing can be converted now");
+            reason
+        })
+    }
+
     /// Converts a message's objects. An error leaves the message to the queue.
-    async fn message(&self, message: &Message, plan: &Plan, deadline: &Deadline) -> Result<(), ()> {
-        let faults = match message.objects() {
-            Ok(objects) => self.objects(&objects, plan, deadline).await,
-            Err(fault) => {
+    async fn message(
+        &self,
+        message: &Message,
+        plan: Result<&Plan, &String>,
+        deadline: &Deadline,
+    ) -> Result<(), ()> {
+        let faults = match (message.objects(), plan) {
+            (Ok(objects), Ok(plan)) => self.objects(&objects, plan, deadline).await,
+            (Ok(_), Err(reason)) => vec![Fault::Transient(reason.clone())],
+            (Err(fault), _) => {
                 self.report.unreadable(&fault.to_string());
                 vec![Fault::Poison { event: message.body.clone(), reason: fault.to_string() }]
             }
@@ -129,11 +145,11 @@ impl Function {
     /// An event that came without a queue: if anything in it may succeed later, it fails as a
     /// whole, and Lambda or the sender tries again.
     async fn direct(&self, event: &Value, deadline: &Deadline) -> Result<Value, Error> {
-        let objects = envelope::objects(event)?;
+        let objects = envelope::objects(event).map_err(|fault| fault.to_string())?;
         if objects.is_empty() {
             return Ok(json!({"objects": 0}));
         }
-        let plan = self.plans.current().await?;
+        let plan = self.plan().await?;
         let count = objects.len();
         let mut reasons = Vec::new();
         for fault in self.objects(&objects, &plan, deadline).await {

@@ -10,24 +10,24 @@ mod bucket_events;
 mod catalog;
 mod changes;
 mod crawl;
+mod guard;
 mod request;
 mod settings;
 mod store;
 
-use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use aws_sdk_lambda::Client as Lambda;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
-use futures_util::FutureExt as _;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
-use personalize_aws::{Deadline, in_words, panic_message, sdk_config};
+use personalize_aws::{Deadline, in_words, sdk_config};
 use serde_json::{Map, Value, json};
 
 use crate::answer::Answer;
 use crate::artifacts::{ArtifactsResource, Made};
 use crate::bucket_events::BucketEventsResource;
+use crate::guard::{Stopped, guarded};
 use crate::request::{Continuation, Event, RequestType, ResourceRequest};
 use crate::store::Store;
 
@@ -79,7 +79,7 @@ impl Function {
                 self.fulfil(&request, &deadline, &event.context.invoked_function_arn).await
             }
             Event::CrawlerState { crawler, state } if state == "Succeeded" => {
-                self.artifacts.crawled(&crawler).await?;
+                self.artifacts.crawled(&crawler).await.map_err(|fault| fault.to_string())?;
                 Ok(json!({"crawler": crawler}))
             }
             Event::CrawlerState { crawler, state } => {
@@ -103,33 +103,30 @@ impl Function {
             logical_resource_id = request.logical_resource_id,
             "CloudFormation asks"
         );
-        let work = AssertUnwindSafe(self.work(request, deadline, function_arn)).catch_unwind();
         let limit = deadline.remaining().unwrap_or(request.patience());
-        let fulfilled = match tokio::time::timeout(limit, work).await {
-            Ok(Ok(fulfilled)) => fulfilled,
-            Ok(Err(panic)) => Fulfilled::Answer(failure(
-                request,
-                format!(
-                    "internal error: {}. This is a fault of the program; its log has the details",
-                    panic_message(panic.as_ref())
+        let work = self.work(request, deadline, function_arn);
+        let fulfilled = guarded(work, limit).await.unwrap_or_else(|stopped| {
+            let reason = match stopped {
+                Stopped::Panicked(message) => format!(
+                    "internal error: {message}. This is a fault of the program; its log has the \
+                     details"
                 ),
-            )),
-            Err(_) => Fulfilled::Answer(failure(
-                request,
-                format!(
+                Stopped::OutOfTime => format!(
                     "the function's {} seconds were over before the work was done; see its log \
                      for what took so long, and deploy again",
                     deadline.total().unwrap_or(limit).as_secs()
                 ),
-            )),
-        };
+            };
+            let physical_resource_id = physical_id(request);
+            Fulfilled::Answer(Answer { physical_resource_id, result: Err(reason) })
+        });
         let Fulfilled::Answer(answer) = fulfilled else {
             return Ok(json!({"continued": true}));
         };
         if let Err(reason) = &answer.result {
             tracing::error!(reason, "the request failed");
         }
-        answer.send(request).await?;
+        answer.send(request).await.map_err(|fault| fault.to_string())?;
         Ok(json!({"answered": answer.result.is_ok()}))
     }
 
@@ -202,10 +199,6 @@ impl Function {
         tracing::info!("the crawler still runs; the next invocation goes on waiting");
         Ok(())
     }
-}
-
-fn failure(request: &ResourceRequest, reason: String) -> Answer {
-    Answer { physical_resource_id: physical_id(request), result: Err(reason) }
 }
 
 /// The resource's own id once it has one. Before, an id that follows from the request, so that a

@@ -1,0 +1,231 @@
+"""What goes wrong at a stack's creation and while objects are converted, and what is said of it."""
+
+import json
+
+import pytest
+
+from conftest import ROOT
+from deployment import Stack
+from local_aws import FaultProxy
+from local_aws.client import wait_until
+
+RECORD = {"user_id": "u", "item_id": "i", "timestamp": 1706685644, "event_type": "View"}
+
+
+def records(count, start=0):
+    return [{**RECORD, "user_id": f"user-{start + number}"} for number in range(count)]
+
+
+def lines(count):
+    return "".join(json.dumps(record) + "\n" for record in records(count)).encode()
+
+
+def failing(aws, name, status="ROLLBACK_COMPLETE", **parameters):
+    """A stack that cannot be created, and why."""
+    stack = Stack(aws, name, **parameters)
+    if "empty" not in name:
+        stack.put("source/a.json", [RECORD])
+    assert stack.launch() == status
+    return stack, stack.reasons()
+
+
+@pytest.fixture(scope="module")
+def proxy(aws):
+    with FaultProxy(aws.endpoint) as proxy:
+        aws.set(functions_s3_endpoint=proxy.endpoint)
+        yield proxy
+        aws.set(functions_s3_endpoint=None)
+
+
+@pytest.fixture(scope="module")
+def stack(aws, proxy):
+    stack = Stack(aws, "trouble")
+    stack.put("source/first.json", [RECORD])
+    assert stack.launch() == "CREATE_COMPLETE", stack.reasons()
+    yield stack
+    stack.remove()
+
+
+@pytest.fixture(autouse=True)
+def calm(aws):
+    yield
+    aws.set(max_timeout=None, crawl_seconds=0.3)
+
+
+def uploads_left(stack):
+    found = stack.s3.list_multipart_uploads(Bucket=stack.destination)
+    return [upload["Key"] for upload in found.get("Uploads", [])]
+
+
+def users(stack, receipt):
+    rows = stack.read(receipt["output_key"]).decode().splitlines()[1:]
+    return [row.split(",")[1] for row in rows]
+
+
+# Creation
+
+
+def test_without_data_creation_says_where_it_was_looked_for(aws):
+    stack, reasons = failing(aws, "empty")
+    assert f"nothing that it knows lies in s3://{stack.source}/source" in reasons
+    # What was made before the failure is gone again.
+    buckets = [bucket["Name"] for bucket in stack.s3.list_buckets()["Buckets"]]
+    assert [bucket for bucket in buckets if "empty-artifact" in bucket] == []
+
+
+def test_tables_of_other_names_are_named(aws):
+    aws.next_crawl_makes("a", "b")
+    _, reasons = failing(aws, "names")
+    assert "has no table `source`; the crawler made a, b. Set TableName" in reasons
+
+
+def test_a_failed_crawl_is_told(aws):
+    aws.fail_next_crawl("Insufficient Lake Formation permission(s)")
+    _, reasons = failing(aws, "crawl")
+    assert "failed: Insufficient Lake Formation permission(s); see its log group" in reasons
+
+
+def test_a_missing_column_is_told_with_those_that_are_there(aws):
+    _, reasons = failing(aws, "column", SourceColumnUserId="userid")
+    assert "SourceColumnUserId asks for `userid`" in reasons
+    assert "did you mean `user_id`?" in reasons
+
+
+def test_output_inside_the_input_is_refused_before_anything_runs(aws):
+    name = "nested"
+    _, reasons = failing(aws, name, DestinationBucketName=f"{name}-raw-data", RejectedDataPrefix="/source/bad")
+    assert "RejectedDataPrefix" in reasons and "converted files would be read as raw data" in reasons
+    assert aws.calls(role=f"{name}-GenerateArtifacts", action="glue:StartCrawler") == []
+
+
+def test_equal_folders_are_refused_by_the_template(aws):
+    stack = Stack(aws, "equal", IncrementalDataPrefix="/converted")
+    with pytest.raises(Exception, match="DestinationDataPrefix and IncrementalDataPrefix must differ"):
+        stack.launch()
+
+
+def test_a_crawl_longer_than_the_function_and_an_unanswered_answer(aws):
+    """The function invokes itself to go on waiting, and answers until it is heard."""
+    aws.set(crawl_seconds=6, max_timeout=4)
+    aws.refuse_responses(2)
+    stack = Stack(aws, "patience")
+    stack.put("source/a.json", [RECORD])
+    assert stack.launch() == "CREATE_COMPLETE", stack.reasons()
+    log = stack.log_lines("GenerateArtifactsFunction")
+    messages = [line.get("message") for line in log]
+    assert "the crawler still runs; the next invocation goes on waiting" in messages
+    assert messages.count("CloudFormation could not be answered; trying again") == 2
+    assert messages.count("crawler started") == 1
+    stack.remove()
+
+
+# Conversion
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("events/convert_*.json")), ids=lambda path: path.stem)
+def test_the_sample_events_are_understood(stack, path):
+    key = f"source/year=2026/part 1+a {path.stem}.json"
+    etag = stack.put(key, records(3))["ETag"].strip('"')
+    stack.receipt(key)
+    text = path.read_text().replace("my-raw-data", stack.source)
+    text = text.replace("d41d8cd98f00b204e9800998ecf8427e", etag)
+    text = text.replace("part+1%2Ba.json", f"part+1%2Ba+{path.stem}.json")
+    text = text.replace("part 1+a.json", f"part 1+a {path.stem}.json")
+    stack.settled()
+    before = len(converted_lines(stack, key))
+    answer, failed = stack.invoke("ConvertObjectFunction", json.loads(text))
+    assert not failed, answer
+    assert answer in ({"objects": 1}, {"batchItemFailures": []})
+    assert len(converted_lines(stack, key)) == before + ("test_event" not in path.stem)
+
+
+def converted_lines(stack, key):
+    location = f"s3://{stack.source}/{key}"
+    found = stack.log_lines("ConvertObjectFunction")
+    return [line for line in found if line.get("object") == location and line["message"] == "converted"]
+
+
+def test_a_body_that_breaks_is_resumed(stack, proxy):
+    proxy.fail("truncate", method="GET", path="/source/broken", times=3, bytes=300_000)
+    stack.put("source/broken.json", lines(20_000))
+    receipt = stack.receipt("source/broken.json")
+    assert proxy.count("truncate") == 3
+    assert users(stack, receipt) == [record["user_id"] for record in records(20_000)]
+
+
+def test_services_that_are_busy_are_asked_again(stack, proxy):
+    proxy.fail("status", method="GET", path="/source/busy", times=2, status=503, code="SlowDown")
+    proxy.fail("lost_reply", method="PUT", path="/incremental/", times=1)
+    stack.put("source/busy.json", records(3))
+    assert len(users(stack, stack.receipt("source/busy.json"))) == 3
+
+
+def test_an_object_too_large_for_an_invocation_is_given_up_cleanly(aws, stack, proxy):
+    aws.set(max_timeout=4)
+    proxy.fail("stall", method="GET", path="/source/large", times=1, bytes=38_000_000, seconds=20)
+    stack.put("source/large.json", lines(450_000))
+    ((reason, body),) = stack.dead_letters(1)
+    assert "/source/large.json: is too large for one invocation" in reason
+    assert "Run the Glue job" in reason
+    assert body["detail"]["object"]["key"] == "source/large.json"
+    assert uploads_left(stack) == []
+    assert "source/large.json" not in stack.receipts()
+    assert [key for key in stack.csv_keys() if "/large-" in key] == []
+    proxy.clear()
+
+
+def test_a_function_killed_half_way_leaves_nothing_that_redelivery_does_not_put_right(aws, stack, proxy):
+    """More rows than one part, so that a partial upload is there when the process dies."""
+    proxy.fail("stall", method="GET", path="/source/killed", times=1, bytes=38_000_000, seconds=60)
+    stack.put("source/killed.json", lines(450_000))
+    wait_until(lambda: uploads_left(stack), 60, "no partial upload")
+    aws.stop_functions()
+    proxy.clear()
+    receipt = stack.receipt("source/killed.json", seconds=120)
+    assert receipt["counts"]["rows_written"] == 450_000
+    assert users(stack, receipt) == [record["user_id"] for record in records(450_000)]
+    assert uploads_left(stack) == []
+    assert len([key for key in stack.csv_keys() if "/killed-" in key]) == 1
+
+
+def test_what_cannot_be_written_is_tried_again_and_then_given_up_with_the_reason(stack, proxy):
+    proxy.fail("status", method="PUT", path="/incremental/.*/denied", times=None, status=403, code="AccessDenied")
+    stack.put("source/denied.json", records(2))
+    ((reason, _),) = stack.dead_letters(1, seconds=90)
+    assert reason.startswith(f"s3://{stack.source}/source/denied.json: its output s3://{stack.destination}/incremental/")
+    assert "(AccessDenied)" in reason
+    found = stack.log_lines("ConvertObjectFunction")
+    tries = [line for line in found if "denied.json" in line.get("object", "")]
+    assert [line["message"] for line in tries] == ["failed for now"] * 5
+    proxy.clear()
+
+
+def test_without_a_plan_messages_wait(stack):
+    bucket = stack.outputs["ArtifactBucketName"]
+    plan = stack.artifact("plan.json")
+    stack.s3.delete_object(Bucket=bucket, Key="plan.json")
+    stack.put("source/waiting.json", records(2))
+    wait_until(lambda: "plan.json cannot be read" in stack.logs("ConvertObjectFunction"), 30)
+    assert "The specified key does not exist" in stack.logs("ConvertObjectFunction")
+    stack.s3.put_object(Bucket=bucket, Key="plan.json", Body=plan.encode())
+    assert len(users(stack, stack.receipt("source/waiting.json"))) == 2
+
+
+def test_two_stacks_share_a_bucket_and_one_leaves(aws, stack):
+    """EventBridge stays on for the other, although the first turned it on."""
+    other = Stack(aws, "second", SourceBucketName=stack.source)
+    assert other.launch() == "CREATE_COMPLETE", other.reasons()
+    assert "was-on" in other.resource("SourceBucketEvents")
+    assert "turned-on" in stack.resource("SourceBucketEvents")
+    other.remove()
+    stack.put("source/still.json", records(1))
+    assert stack.receipt("source/still.json")
+
+
+def test_nothing_was_denied_and_failures_need_their_permissions(aws, stack):
+    roles = [stack.resource("GenerateArtifactsRole"), stack.resource("ConvertObjectRole")]
+    assert [call for role in roles for call in aws.denied(role)] == []
+    for action in ("s3:AbortMultipartUpload", "s3:ListBucketMultipartUploads"):
+        assert aws.calls(roles[1], action), action
+    assert aws.calls("names-GenerateArtifacts", "glue:GetTables")
+    assert aws.calls("patience-GenerateArtifacts", "lambda:InvokeFunction")
