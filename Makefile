@@ -1,14 +1,22 @@
 # `make run` tries everything on sample data; `make test` checks everything.
 
 PROGRAM := target/release/personalize-pipeline
+# Three environments, since the tools' requirements exclude each other: the tests', sam's, and the linters'.
 VENV := .venv
+SAM_VENV := .venv-sam
+LINT_VENV := .venv-lint
+# Of the functions that the tests run: this machine's own.
+ARCHITECTURE := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 # Public test data (JSONTestSuite as jts, csv-test-data as csvtd); its tests are skipped without it.
 CORPORA ?= ../shared/corpora
 
-.PHONY: run test bench lint build clean
+export SAM_CLI_TELEMETRY := 0
+SAM := PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" sam
+
+.PHONY: run test local bench lint build functions clean
 
 build:
-	cargo build --release --locked
+	cargo build --release --locked --package personalize-pipeline
 
 run: build
 	$(PROGRAM) sample firehose samples/firehose --records 20000 --seed 1
@@ -20,12 +28,19 @@ run: build
 	@echo "The first rows of build/run/interactions.csv:"
 	@head -n 6 build/run/interactions.csv
 
-test: build $(VENV)/installed
+functions: $(SAM_VENV)/installed
+	$(SAM) build --parameter-overrides Architecture=$(ARCHITECTURE)
+
+test: build functions $(VENV)/installed $(LINT_VENV)/installed
 	cargo test --locked --workspace
 	CORPORA=$(CORPORA) $(VENV)/bin/python -m pytest tests
 
+# The stack on a local stand-in for AWS, to try it by hand.
+local: build functions $(VENV)/installed
+	PYTHONPATH=tests $(VENV)/bin/python tests/local_stack.py
+
 bench:
-	cargo bench --locked
+	cargo bench --locked --package personalize-engine
 
 lint:
 	cargo fmt --check
@@ -33,9 +48,12 @@ lint:
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
 
 $(VENV)/installed: tests/requirements.txt
-	python3 -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --requirement tests/requirements.txt
+$(SAM_VENV)/installed: tests/requirements-sam.txt
+$(LINT_VENV)/installed: tests/requirements-lint.txt
+%/installed:
+	python3 -m venv $*
+	$*/bin/python -m pip install --quiet --requirement $<
 	touch $@
 
 clean:
-	rm -rf target build samples $(VENV)
+	rm -rf target build samples .aws-sam $(VENV) $(SAM_VENV) $(LINT_VENV)

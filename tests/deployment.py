@@ -5,6 +5,7 @@ import gzip
 import json
 import os
 import pathlib
+import platform
 import subprocess
 
 from conftest import ROOT
@@ -36,7 +37,7 @@ class Stack:
         self.aws = aws
         self.name = name
         self.parameters = {
-            "Architecture": "x86_64",
+            "Architecture": "arm64" if platform.machine() == "aarch64" else "x86_64",
             "SourceBucketName": f"{name}-{SOURCE}",
             "DestinationBucketName": f"{name}-{DESTINATION}",
             **parameters,
