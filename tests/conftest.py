@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from local_aws import LocalAws
+from local_aws import FaultProxy, LocalAws
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROGRAM = pathlib.Path(
@@ -67,3 +67,29 @@ def aws(tmp_path_factory):
     options = {"crawler": PROGRAM, "crawl_seconds": 0.3, "visibility_seconds": 1, "log": log}
     with LocalAws(**options) as aws:
         yield aws
+
+
+@pytest.fixture(scope="module")
+def broken_proxy(aws):
+    """Through it the functions reach S3."""
+    with FaultProxy(aws.endpoint) as proxy:
+        aws.set(functions_s3_endpoint=proxy.endpoint)
+        aws.stop_functions()
+        yield proxy
+        aws.set(functions_s3_endpoint=None)
+        aws.stop_functions()
+
+
+@pytest.fixture
+def proxy(broken_proxy):
+    """A proxy without faults, to begin with."""
+    yield broken_proxy
+    broken_proxy.clear()
+
+
+@pytest.fixture
+def usual(aws):
+    """Puts back what a test has changed of the stand-in."""
+    yield
+    aws.set(max_timeout=None, crawl_seconds=0.3)
+    aws.stop_functions()

@@ -14,6 +14,22 @@ from local_aws.client import wait_until
 SAM = pathlib.Path(os.environ.get("SAM", ROOT / ".venv-sam/bin/sam"))
 TEMPLATE = ROOT / ".aws-sam/build/template.yaml"
 SOURCE, DESTINATION = "raw-data", "converted-data"
+RECORD = {"user_id": "u", "item_id": "i", "timestamp": 1706685644, "event_type": "View"}
+
+
+def records(count, user="user"):
+    """Records of so many users."""
+    return [{**RECORD, "user_id": name} for name in names(count, user)]
+
+
+def names(count, user="user"):
+    """The users of `records`."""
+    return [f"{user}-{number}" for number in range(count)]
+
+
+def lines(count):
+    """Records as JSON lines."""
+    return "".join(json.dumps(record) + "\n" for record in records(count)).encode()
 
 
 @functools.cache
@@ -188,16 +204,27 @@ class Stack:
         return {receipt["source"]["key"]: receipt for receipt in receipts}
 
     def receipt(self, key, but=None, seconds=60):
-        """The receipt of an object, once it is there and is not `but`."""
+        """The receipt of an object, once it is complete and is not `but`."""
 
         def found():
             receipt = self.receipts().get(key)
-            return receipt if receipt and receipt != but else None
+            complete = receipt and receipt["state"] == "complete"
+            return receipt if complete and receipt != but else None
 
         return wait_until(found, seconds, f"no receipt for {key}: {self.logs('ConvertObjectFunction')[-3000:]}")
 
     def csv_keys(self):
         return [key for key in self.keys("incremental/") if key.endswith(".csv")]
+
+    def users(self, key):
+        """The users in a CSV whose second column they are."""
+        rows = self.read(key).decode().splitlines()[1:]
+        return [row.split(",")[1] for row in rows]
+
+    def uploads_left(self):
+        """The keys of multipart uploads that were neither completed nor aborted."""
+        found = self.s3.list_multipart_uploads(Bucket=self.destination)
+        return [upload["Key"] for upload in found.get("Uploads", [])]
 
     # Queues
 

@@ -5,19 +5,8 @@ import json
 import pytest
 
 from conftest import ROOT
-from deployment import Stack
-from local_aws import FaultProxy
+from deployment import RECORD, Stack, lines, names, records
 from local_aws.client import wait_until
-
-RECORD = {"user_id": "u", "item_id": "i", "timestamp": 1706685644, "event_type": "View"}
-
-
-def records(count, start=0):
-    return [{**RECORD, "user_id": f"user-{start + number}"} for number in range(count)]
-
-
-def lines(count):
-    return "".join(json.dumps(record) + "\n" for record in records(count)).encode()
 
 
 def failing(aws, name, status="ROLLBACK_COMPLETE", **parameters):
@@ -30,36 +19,12 @@ def failing(aws, name, status="ROLLBACK_COMPLETE", **parameters):
 
 
 @pytest.fixture(scope="module")
-def proxy(aws):
-    with FaultProxy(aws.endpoint) as proxy:
-        aws.set(functions_s3_endpoint=proxy.endpoint)
-        yield proxy
-        aws.set(functions_s3_endpoint=None)
-
-
-@pytest.fixture(scope="module")
-def stack(aws, proxy):
+def stack(aws, broken_proxy):
     stack = Stack(aws, "trouble")
     stack.put("source/first.json", [RECORD])
     assert stack.launch() == "CREATE_COMPLETE", stack.reasons()
     yield stack
     stack.remove()
-
-
-@pytest.fixture(autouse=True)
-def calm(aws):
-    yield
-    aws.set(max_timeout=None, crawl_seconds=0.3)
-
-
-def uploads_left(stack):
-    found = stack.s3.list_multipart_uploads(Bucket=stack.destination)
-    return [upload["Key"] for upload in found.get("Uploads", [])]
-
-
-def users(stack, receipt):
-    rows = stack.read(receipt["output_key"]).decode().splitlines()[1:]
-    return [row.split(",")[1] for row in rows]
 
 
 # Creation
@@ -75,8 +40,8 @@ def test_without_data_creation_says_where_it_was_looked_for(aws):
 
 def test_tables_of_other_names_are_named(aws):
     aws.next_crawl_makes("a", "b")
-    _, reasons = failing(aws, "names")
-    assert "has no table `source`; the crawler made a, b. Set TableName" in reasons
+    stack, reasons = failing(aws, "names")
+    assert f"has no table `source`; the crawler made a (s3://{stack.source}/source/), b (s3://{stack.source}/source/). Set TableName" in reasons
 
 
 def test_a_failed_crawl_is_told(aws):
@@ -104,7 +69,7 @@ def test_equal_folders_are_refused_by_the_template(aws):
         stack.launch()
 
 
-def test_a_crawl_longer_than_the_function_and_an_unanswered_answer(aws):
+def test_a_crawl_longer_than_the_function_and_an_unanswered_answer(aws, usual):
     """The function invokes itself to go on waiting, and answers until it is heard."""
     aws.set(crawl_seconds=6, max_timeout=4)
     aws.refuse_responses(2)
@@ -117,6 +82,65 @@ def test_a_crawl_longer_than_the_function_and_an_unanswered_answer(aws):
     assert messages.count("CloudFormation could not be answered; trying again") == 2
     assert messages.count("crawler started") == 1
     stack.remove()
+
+
+def test_a_table_of_another_folder_is_not_taken_for_the_raw_datas(aws):
+    """SourceDataPrefix is changed, and TableName forgotten."""
+    stack = Stack(aws, "moved")
+    stack.put("source/a.json", [RECORD])
+    assert stack.launch() == "CREATE_COMPLETE", stack.reasons()
+    stack.put("events/year=2026/b.json", [RECORD])
+    assert stack.change(SourceDataPrefix="/events") == "UPDATE_ROLLBACK_COMPLETE"
+    reasons = stack.reasons()
+    assert f"table `source` lies in s3://{stack.source}/source/" in reasons
+    assert f"has events (s3://{stack.source}/events/), source (" in reasons
+    assert json.loads(stack.artifact("plan.json"))["source"]["prefix"] == "source"
+    stack.parameters["SourceDataPrefix"] = "/source"
+    stack.remove()
+
+
+def test_a_rollback_succeeds_although_the_data_has_changed(aws):
+    """A column was renamed; the update that follows it has a typing error."""
+    stack = Stack(aws, "renamed")
+    stack.put("source/a.json", [RECORD])
+    assert stack.launch() == "CREATE_COMPLETE", stack.reasons()
+    plan = stack.artifact("plan.json")
+    stack.s3.delete_object(Bucket=stack.source, Key="source/a.json")
+    stack.put("source/b.json", [{"uid": "u", "item_id": "i", "timestamp": 1706685644}])
+    assert stack.change(SourceColumnUserId="uidd") == "UPDATE_ROLLBACK_COMPLETE"
+    assert "did you mean `uid`?" in stack.reasons()
+    assert stack.artifact("plan.json") == plan
+    warnings = stack.outputs["ConversionWarnings"]
+    assert warnings.startswith("the plan in force is kept, since a new one cannot be made: SourceColumnUserId")
+    assert stack.change(SourceColumnUserId="uid") == "UPDATE_COMPLETE"
+    stack.remove()
+
+
+def test_a_stack_is_deleted_while_its_crawler_runs(aws, usual):
+    aws.set(crawl_seconds=20)
+    stack = Stack(aws, "running")
+    stack.put("source/a.json", [RECORD])
+    stack._cloudformation("create_stack")
+
+    def crawling():
+        crawlers = aws.client("glue").get_crawlers()["Crawlers"]
+        return [crawler for crawler in crawlers if crawler["State"] == "RUNNING"]
+
+    wait_until(crawling, 60, "no crawl")
+    stack.remove()
+    buckets = [bucket["Name"] for bucket in stack.s3.list_buckets()["Buckets"]]
+    assert [bucket for bucket in buckets if bucket.startswith("running-artifact")] == []
+
+
+def test_more_artifacts_than_a_page_are_removed_and_the_users_own_are_not(aws):
+    stack = Stack(aws, "pages")
+    stack.put("source/a.json", [RECORD])
+    assert stack.launch() == "CREATE_COMPLETE", stack.reasons()
+    bucket = stack.outputs["ArtifactBucketName"]
+    for number in range(1100):
+        stack.s3.put_object(Bucket=bucket, Key=f"history/{number % 7}.json", Body=b"{}")
+    stack.remove()
+    assert bucket not in [found["Name"] for found in stack.s3.list_buckets()["Buckets"]]
 
 
 # Conversion
@@ -150,17 +174,17 @@ def test_a_body_that_breaks_is_resumed(stack, proxy):
     stack.put("source/broken.json", lines(20_000))
     receipt = stack.receipt("source/broken.json")
     assert proxy.count("truncate") == 3
-    assert users(stack, receipt) == [record["user_id"] for record in records(20_000)]
+    assert stack.users(receipt["output_key"]) == names(20_000)
 
 
 def test_services_that_are_busy_are_asked_again(stack, proxy):
     proxy.fail("status", method="GET", path="/source/busy", times=2, status=503, code="SlowDown")
     proxy.fail("lost_reply", method="PUT", path="/incremental/", times=1)
     stack.put("source/busy.json", records(3))
-    assert len(users(stack, stack.receipt("source/busy.json"))) == 3
+    assert stack.receipt("source/busy.json")["counts"]["rows_written"] == 3
 
 
-def test_an_object_too_large_for_an_invocation_is_given_up_cleanly(aws, stack, proxy):
+def test_an_object_too_large_for_an_invocation_is_given_up_cleanly(aws, stack, proxy, usual):
     aws.set(max_timeout=4)
     proxy.fail("stall", method="GET", path="/source/large", times=1, bytes=38_000_000, seconds=20)
     stack.put("source/large.json", lines(450_000))
@@ -168,23 +192,22 @@ def test_an_object_too_large_for_an_invocation_is_given_up_cleanly(aws, stack, p
     assert "/source/large.json: is too large for one invocation" in reason
     assert "Run the Glue job" in reason
     assert body["detail"]["object"]["key"] == "source/large.json"
-    assert uploads_left(stack) == []
+    assert stack.uploads_left() == []
     assert "source/large.json" not in stack.receipts()
     assert [key for key in stack.csv_keys() if "/large-" in key] == []
-    proxy.clear()
 
 
 def test_a_function_killed_half_way_leaves_nothing_that_redelivery_does_not_put_right(aws, stack, proxy):
     """More rows than one part, so that a partial upload is there when the process dies."""
     proxy.fail("stall", method="GET", path="/source/killed", times=1, bytes=38_000_000, seconds=60)
     stack.put("source/killed.json", lines(450_000))
-    wait_until(lambda: uploads_left(stack), 60, "no partial upload")
+    wait_until(lambda: stack.uploads_left(), 60, "no partial upload")
     aws.stop_functions()
     proxy.clear()
     receipt = stack.receipt("source/killed.json", seconds=120)
     assert receipt["counts"]["rows_written"] == 450_000
-    assert users(stack, receipt) == [record["user_id"] for record in records(450_000)]
-    assert uploads_left(stack) == []
+    assert stack.users(receipt["output_key"]) == names(450_000)
+    assert stack.uploads_left() == []
     assert len([key for key in stack.csv_keys() if "/killed-" in key]) == 1
 
 
@@ -197,7 +220,6 @@ def test_what_cannot_be_written_is_tried_again_and_then_given_up_with_the_reason
     found = stack.log_lines("ConvertObjectFunction")
     tries = [line for line in found if "denied.json" in line.get("object", "")]
     assert [line["message"] for line in tries] == ["failed for now"] * 5
-    proxy.clear()
 
 
 def test_without_a_plan_messages_wait(stack):
@@ -208,15 +230,15 @@ def test_without_a_plan_messages_wait(stack):
     wait_until(lambda: "plan.json cannot be read" in stack.logs("ConvertObjectFunction"), 30)
     assert "The specified key does not exist" in stack.logs("ConvertObjectFunction")
     stack.s3.put_object(Bucket=bucket, Key="plan.json", Body=plan.encode())
-    assert len(users(stack, stack.receipt("source/waiting.json"))) == 2
+    assert stack.receipt("source/waiting.json")["counts"]["rows_written"] == 2
 
 
 def test_two_stacks_share_a_bucket_and_one_leaves(aws, stack):
     """EventBridge stays on for the other, although the first turned it on."""
     other = Stack(aws, "second", SourceBucketName=stack.source)
     assert other.launch() == "CREATE_COMPLETE", other.reasons()
-    assert "was-on" in other.resource("SourceBucketEvents")
-    assert "turned-on" in stack.resource("SourceBucketEvents")
+    assert stack.artifact(f"bucket_events/{stack.source}") == "on"
+    assert other.keys("bucket_events/", other.outputs["ArtifactBucketName"]) == []
     other.remove()
     stack.put("source/still.json", records(1))
     assert stack.receipt("source/still.json")

@@ -106,6 +106,7 @@ def made(stack):
         stack.put(key, records)
     wait_until(lambda: len(stack.receipts()) == len(made), 120, "not every object has a receipt")
     stack.settled()
+    assert {receipt["state"] for receipt in stack.receipts().values()} == {"complete"}
     return made
 
 

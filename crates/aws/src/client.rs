@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::{
@@ -20,7 +21,13 @@ fn http_client() -> SharedHttpClient {
 /// The configuration for every client of the SDK: credentials and Region from the environment,
 /// retries with backoff.
 pub async fn sdk_config() -> SdkConfig {
-    aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http_client()).load().await
+    // An attempt that hangs is given up and repeated; the body of an object is not part of it.
+    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(60));
+    aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .http_client(http_client())
+        .timeout_config(timeouts.build())
+        .load()
+        .await
 }
 
 /// Puts a body to a presigned URL, signed for an empty content type as CloudFormation's are, and

@@ -37,6 +37,14 @@ impl Deadline {
         self.work_ends().map(|ends| ends.saturating_duration_since(Instant::now()))
     }
 
+    /// Does work until it is done, or until work has to end.
+    pub async fn limit<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        match self.remaining() {
+            None => Some(work.await),
+            Some(remaining) => tokio::time::timeout(remaining, work).await.ok(),
+        }
+    }
+
     /// Whether a moment lies in the first half of the invocation's time.
     pub fn is_first_half(&self, moment: Instant) -> bool {
         let elapsed = moment.saturating_duration_since(self.begun);

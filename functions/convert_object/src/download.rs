@@ -141,13 +141,8 @@ enum Chunk {
 impl Feed {
     /// Hands on the object's bytes until its end, or until time is over.
     pub(crate) async fn run(mut self, deadline: &Deadline) -> Fed {
-        match deadline.remaining() {
-            None => self.feed().await,
-            Some(remaining) => match tokio::time::timeout(remaining, self.feed()).await {
-                Ok(fed) => fed,
-                Err(_) => Fed::OutOfTime { position: self.position, size: self.download.size },
-            },
-        }
+        let fed = deadline.limit(self.feed()).await;
+        fed.unwrap_or(Fed::OutOfTime { position: self.position, size: self.download.size })
     }
 
     async fn feed(&mut self) -> Fed {

@@ -86,6 +86,12 @@ pub(crate) fn receipt_key(destination: &Destination, object: &Location) -> Strin
     within(&destination.incremental_prefix, &name)
 }
 
+/// Whether a key lies where the stack writes incremental results now.
+pub(crate) fn lies_in_output(destination: &Destination, key: &str) -> bool {
+    let Destination { incremental_prefix, rejected_prefix, .. } = destination;
+    [incremental_prefix, rejected_prefix].iter().any(|folder| below(key, folder).is_some())
+}
+
 fn within(folder: &str, name: &str) -> String {
     if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
 }

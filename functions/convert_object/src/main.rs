@@ -86,10 +86,11 @@ impl Function {
 
     /// Each message alone; those that should come again are named in the answer.
     async fn messages(&self, messages: &[Message], deadline: &Deadline) -> Result<Value, Error> {
-        let plan = self.plan().await;
+        let plan = self.plan(deadline).await;
         let failed = stream::iter(messages)
             .map(async |message| {
-                let done = self.message(message, plan.as_deref(), deadline).await;
+                let done =
+                    self.message(message, plan.as_deref(), deadline, messages.len() == 1).await;
                 done.is_err().then(|| message.id.clone())
             })
             .buffer_unordered(AT_THE_SAME_TIME)
@@ -104,11 +105,12 @@ impl Function {
     }
 
     /// The plan in force, or why there is none.
-    async fn plan(&self) -> Result<Arc<Plan>, String> {
-        self.plans.current().await.map_err(|fault| {
-            let reason = fault.to_string();
+    async fn plan(&self, deadline: &Deadline) -> Result<Arc<Plan>, String> {
+        let plan = deadline.limit(self.plans.current()).await;
+        let plan = plan.map(|plan| plan.map_err(|fault| fault.to_string()));
+        let late = || Err("the plan could not be read in time".to_owned());
+        plan.unwrap_or_else(late).inspect_err(|reason| {
             tracing::error!(reason, "nothing can be converted now");
-            reason
         })
     }
 
@@ -118,9 +120,19 @@ impl Function {
         message: &Message,
         plan: Result<&Plan, &String>,
         deadline: &Deadline,
+        is_alone: bool,
     ) -> Result<(), ()> {
         let faults = match (message.objects(), plan) {
-            (Ok(objects), Ok(plan)) => self.objects(&objects, plan, deadline).await,
+            (Ok(objects), Ok(plan)) => {
+                let conversion = Conversion {
+                    s3: &self.s3,
+                    plan,
+                    deadline,
+                    is_repeated: message.receive_count > 1,
+                    is_alone: is_alone && objects.len() == 1,
+                };
+                self.objects(&objects, conversion).await
+            }
             (Ok(_), Err(reason)) => vec![Fault::Transient(reason.clone())],
             (Err(fault), _) => {
                 self.report.unreadable(&fault.to_string());
@@ -149,10 +161,18 @@ impl Function {
         if objects.is_empty() {
             return Ok(json!({"objects": 0}));
         }
-        let plan = self.plan().await?;
+        let plan = self.plan(deadline).await?;
         let count = objects.len();
         let mut reasons = Vec::new();
-        for fault in self.objects(&objects, &plan, deadline).await {
+        let conversion = Conversion {
+            s3: &self.s3,
+            plan: &plan,
+            deadline,
+            // Whoever sent it may have sent it before.
+            is_repeated: true,
+            is_alone: count == 1,
+        };
+        for fault in self.objects(&objects, conversion).await {
             match fault {
                 Fault::Poison { event, reason } => {
                     if self.give_up(&event, &reason).await.is_err() {
@@ -168,13 +188,7 @@ impl Function {
         Err(reasons.join("; ").into())
     }
 
-    async fn objects(
-        &self,
-        objects: &[ObjectCreated],
-        plan: &Plan,
-        deadline: &Deadline,
-    ) -> Vec<Fault> {
-        let conversion = Conversion { s3: &self.s3, plan, deadline };
+    async fn objects(&self, objects: &[ObjectCreated], conversion: Conversion<'_>) -> Vec<Fault> {
         let mut faults = Vec::new();
         for object in objects {
             faults.extend(self.object(object, conversion).await.err());

@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use bytes::Bytes;
 use personalize_aws::{Deadline, Location, in_words};
 use tokio::sync::mpsc;
 
@@ -15,6 +16,8 @@ use crate::failure::Failure;
 
 /// S3 takes 10,000 parts of at least 5 MiB (user guide, "Amazon S3 multipart upload limits").
 const PART: usize = 8 << 20;
+/// What is said of a request that was given up.
+pub(crate) const OUT_OF_TIME: &str = "the invocation's time was over";
 
 /// Takes what a thread writes, and sends it on in parts.
 pub(crate) struct PartWriter {
@@ -68,7 +71,7 @@ pub(crate) struct Upload {
     content_type: &'static str,
     receiver: Option<mpsc::Receiver<Part>>,
     multipart: Option<Multipart>,
-    last: Option<Vec<u8>>,
+    last: Option<Bytes>,
 }
 
 struct Multipart {
@@ -97,8 +100,9 @@ impl Upload {
         (PartWriter { header, buffer: Vec::new(), sender }, upload)
     }
 
-    pub(crate) fn location(&self) -> &Location {
-        &self.location
+    /// Whether anything was written.
+    pub(crate) fn holds_anything(&self) -> bool {
+        self.multipart.is_some() || self.last.as_ref().is_some_and(|last| !last.is_empty())
     }
 
     /// Takes parts until the writer ends.
@@ -107,25 +111,31 @@ impl Upload {
         while let Some(part) = receiver.recv().await {
             match part {
                 Part::Full(bytes) => self.put_part(bytes, deadline).await?,
-                Part::Last(bytes) => self.last = Some(bytes),
+                Part::Last(bytes) => self.last = Some(bytes.into()),
             }
         }
         Ok(())
     }
 
-    /// Makes the object appear, if anything was written. Says whether.
-    pub(crate) async fn publish(&mut self) -> Result<bool, Failure> {
-        let Some(last) = self.last.take() else {
+    /// Makes the object appear, if anything was written.
+    pub(crate) async fn publish(&mut self, deadline: &Deadline) -> Result<(), Failure> {
+        match deadline.limit(self.publish_in_full()).await {
+            Some(done) => done,
+            None => Err(self.fault(OUT_OF_TIME.to_owned())),
+        }
+    }
+
+    async fn publish_in_full(&mut self) -> Result<(), Failure> {
+        let Some(last) = self.last.clone() else {
             return Err(self.fault("the writer did not come to its end".to_owned()));
         };
         let Some(multipart) = &self.multipart else {
             if last.is_empty() {
-                return Ok(false);
+                return Ok(());
             }
             let put = self.s3.put_object().bucket(&self.location.bucket).key(&self.location.key);
             let put = put.content_type(self.content_type).body(ByteStream::from(last));
-            put.send().await.map_err(|fault| self.fault(in_words(&fault)))?;
-            return Ok(true);
+            return put.send().await.map(|_| ()).map_err(|fault| self.fault(in_words(&fault)));
         };
         let mut parts = multipart.parts.clone();
         if !last.is_empty() {
@@ -137,27 +147,19 @@ impl Upload {
         let completed = complete.multipart_upload(parts).send().await;
         completed.map_err(|fault| self.fault(in_words(&fault)))?;
         self.multipart = None;
-        Ok(true)
+        Ok(())
     }
 
     /// Removes what went up already. What cannot be removed is logged; the next try removes it.
     pub(crate) async fn abort(&mut self) {
         if let Some(Multipart { id, .. }) = self.multipart.take() {
-            self.abort_multipart(&id).await;
-        }
-    }
-
-    async fn abort_multipart(&self, id: &str) {
-        let abort = self.s3.abort_multipart_upload().bucket(&self.location.bucket);
-        if let Err(fault) = abort.key(&self.location.key).upload_id(id).send().await {
-            let fault = in_words(&fault);
-            tracing::warn!(object = %self.location, fault, "a partial upload was left behind");
+            abort_multipart(&self.s3, &self.location, &id).await;
         }
     }
 
     async fn put_part(&mut self, bytes: Vec<u8>, deadline: &Deadline) -> Result<(), Failure> {
         if self.multipart.is_none() {
-            self.abort_abandoned().await?;
+            abort_abandoned(&self.s3, &self.location).await?;
             let create = self.s3.create_multipart_upload().bucket(&self.location.bucket);
             let create = create.key(&self.location.key).content_type(self.content_type);
             let created = create.send().await.map_err(|fault| self.fault(in_words(&fault)))?;
@@ -165,13 +167,9 @@ impl Upload {
             self.multipart = Some(Multipart { id, parts: Vec::new() });
         }
         let Some(multipart) = &self.multipart else { return Ok(()) };
-        let upload = self.upload_part(multipart, bytes);
-        let part = match deadline.remaining() {
-            None => upload.await?,
-            Some(remaining) => tokio::time::timeout(remaining, upload)
-                .await
-                .map_err(|_| self.fault("the invocation's time was over".to_owned()))??,
-        };
+        let upload = self.upload_part(multipart, bytes.into());
+        let part = deadline.limit(upload).await;
+        let part = part.unwrap_or_else(|| Err(self.fault(OUT_OF_TIME.to_owned())))?;
         if let Some(multipart) = &mut self.multipart {
             multipart.parts.push(part);
         }
@@ -181,7 +179,7 @@ impl Upload {
     async fn upload_part(
         &self,
         multipart: &Multipart,
-        bytes: Vec<u8>,
+        bytes: Bytes,
     ) -> Result<CompletedPart, Failure> {
         let number = i32::try_from(multipart.parts.len() + 1).unwrap_or(i32::MAX);
         let upload = self.s3.upload_part().bucket(&self.location.bucket).key(&self.location.key);
@@ -195,21 +193,30 @@ impl Upload {
             .build())
     }
 
-    /// Removes what an invocation that was killed left behind.
-    async fn abort_abandoned(&self) -> Result<(), Failure> {
-        let list = self.s3.list_multipart_uploads().bucket(&self.location.bucket);
-        let found = list.prefix(&self.location.key).send().await;
-        let found = found.map_err(|fault| self.fault(in_words(&fault)))?;
-        let same_key =
-            found.uploads().iter().filter(|u| u.key() == Some(self.location.key.as_str()));
-        for id in same_key.filter_map(|upload| upload.upload_id()) {
-            tracing::warn!(object = %self.location, "removing an abandoned partial upload");
-            self.abort_multipart(id).await;
-        }
-        Ok(())
-    }
-
     fn fault(&self, fault: String) -> Failure {
         Failure::Write { location: self.location.clone(), fault }
+    }
+}
+
+/// Removes parts of an object that an invocation that was killed left behind.
+pub(crate) async fn abort_abandoned(s3: &Client, location: &Location) -> Result<(), Failure> {
+    let list = s3.list_multipart_uploads().bucket(&location.bucket).prefix(&location.key);
+    let found = list
+        .send()
+        .await
+        .map_err(|fault| Failure::Write { location: location.clone(), fault: in_words(&fault) })?;
+    let same_key = found.uploads().iter().filter(|u| u.key() == Some(location.key.as_str()));
+    for id in same_key.filter_map(|upload| upload.upload_id()) {
+        tracing::warn!(object = %location, "removing an abandoned partial upload");
+        abort_multipart(s3, location, id).await;
+    }
+    Ok(())
+}
+
+async fn abort_multipart(s3: &Client, location: &Location, id: &str) {
+    let abort = s3.abort_multipart_upload().bucket(&location.bucket);
+    if let Err(fault) = abort.key(&location.key).upload_id(id).send().await {
+        let fault = in_words(&fault);
+        tracing::warn!(object = %location, fault, "a partial upload was left behind");
     }
 }

@@ -84,6 +84,20 @@ impl ArtifactsResource {
         deadline: &Deadline,
     ) -> Result<Made, ArtifactsError> {
         let settings = Settings::of(request)?;
+        match self.make_anew(&settings, request, deadline).await {
+            Err(fault) if request.request_type == RequestType::Update => {
+                self.keep(&settings, fault).await
+            }
+            made => made,
+        }
+    }
+
+    async fn make_anew(
+        &self,
+        settings: &Settings,
+        request: &ResourceRequest,
+        deadline: &Deadline,
+    ) -> Result<Made, ArtifactsError> {
         // What can be refused without a table is refused before a crawler runs for minutes.
         let parameters = settings.parameters()?;
         parameters.check_prefixes()?;
@@ -98,14 +112,35 @@ impl ArtifactsResource {
             }
             Crawl::Done => {}
         }
-        let rendered = self.render(&settings, &parameters).await?;
-        self.store.put_parameters(&serde_json::to_string_pretty(&settings)?).await?;
+        let rendered = self.render(settings, &parameters).await?;
+        self.store.put_parameters(&serde_json::to_string_pretty(settings)?).await?;
         let cause = match request.request_type {
             RequestType::Update => Cause::Update,
             _ => Cause::Create,
         };
         let (published, _) = self.publish(&rendered, cause).await?;
-        Ok(Made::Attributes(attributes(&rendered.plan, &published)))
+        Ok(Made::Attributes(attributes(&rendered.plan, &published, None)))
+    }
+
+    /// After a failed update with the parameters in force, as a rollback brings them: the plan in
+    /// force stays, rendered by this release, and the fault is a warning. A rollback that failed in
+    /// its turn would leave the stack stuck.
+    async fn keep(
+        &self,
+        settings: &Settings,
+        fault: ArtifactsError,
+    ) -> Result<Made, ArtifactsError> {
+        let stored = self.store.parameters().await?;
+        let in_force =
+            stored.and_then(|stored| serde_json::from_str::<Settings>(&stored.text).ok());
+        if in_force.as_ref() != Some(settings) {
+            return Err(fault);
+        }
+        let Some(stored) = self.store.plan().await? else { return Err(fault) };
+        let Ok(plan) = ConversionPlan::from_json(&stored.text) else { return Err(fault) };
+        tracing::warn!(fault = fault.to_string(), "the plan in force is kept");
+        let published = self.store.publish(&Artifacts::render(&plan)?).await?;
+        Ok(Made::Attributes(attributes(&plan, &published, Some(&fault))))
     }
 
     /// Makes the artifacts again if `crawler` is the stack's and has found another schema.
@@ -135,8 +170,20 @@ impl ArtifactsResource {
         Err(ArtifactsError::Restless)
     }
 
-    /// Removes everything that was ever stored.
-    pub(crate) async fn remove(&self) -> Result<(), ArtifactsError> {
+    /// Stops the crawler, so that it can be deleted or changed.
+    pub(crate) async fn stop_crawling(&self, request: &ResourceRequest, deadline: &Deadline) {
+        if let Ok(settings) = Settings::of(request) {
+            crawl::stop(&self.glue, &settings.crawler, deadline).await;
+        }
+    }
+
+    /// Ends what is under way and removes everything that was ever stored.
+    pub(crate) async fn remove(
+        &self,
+        request: &ResourceRequest,
+        deadline: &Deadline,
+    ) -> Result<(), ArtifactsError> {
+        self.stop_crawling(request, deadline).await;
         let objects = self.store.remove_all().await?;
         tracing::info!(objects, bucket = self.store.bucket, "artifacts removed");
         Ok(())
@@ -203,8 +250,18 @@ impl ArtifactsResource {
 }
 
 /// What the template reads with `!GetAtt`.
-fn attributes(plan: &ConversionPlan, published: &Published) -> Map<String, Value> {
+fn attributes(
+    plan: &ConversionPlan,
+    published: &Published,
+    fault: Option<&ArtifactsError>,
+) -> Map<String, Value> {
     let mut warnings = plan.notes.clone();
+    if let Some(fault) = fault {
+        warnings.insert(
+            0,
+            format!("the plan in force is kept, since a new one cannot be made: {fault}"),
+        );
+    }
     if published.script_is_edited {
         warnings.push(format!(
             "{} was edited by a person and is kept; the new rendering is {}",

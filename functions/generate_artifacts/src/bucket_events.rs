@@ -1,8 +1,8 @@
 //! `Custom::SourceBucketEvents`: the source bucket tells EventBridge of new objects.
 //!
 //! The bucket is the user's. Its notifications stay as they are, and EventBridge is turned off
-//! again only if this stack turned it on and no rule of another needs it; the physical id
-//! remembers which. Rule: S3 user guide, "Enabling Amazon EventBridge".
+//! again only if this stack turned it on, which the artifact bucket remembers, and no rule of
+//! another needs it. Rule: S3 user guide, "Enabling Amazon EventBridge".
 
 use aws_sdk_eventbridge::Client as EventBridge;
 use aws_sdk_s3::Client as S3;
@@ -11,14 +11,15 @@ use aws_sdk_s3::operation::get_bucket_notification_configuration::GetBucketNotif
 use aws_sdk_s3::types::{EventBridgeConfiguration, NotificationConfiguration};
 use personalize_aws::{in_words, status};
 
-const TURNED_ON: &str = "turned-on";
-const WAS_ON: &str = "was-on";
+use crate::store::{Store, StoreError};
+use crate::{NEW_ROLE_PAUSE, NEW_ROLE_TRIES};
 
 /// What the resource needs of AWS.
 #[derive(Debug, Clone)]
 pub(crate) struct BucketEventsResource {
     pub(crate) s3: S3,
     pub(crate) events: EventBridge,
+    pub(crate) store: Store,
     /// The rule of this stack that waits for new objects
     pub(crate) own_rule: String,
 }
@@ -37,36 +38,38 @@ pub(crate) enum BucketEventsError {
     Write { bucket: String, fault: String },
     #[error("the rules of EventBridge cannot be listed: {0}")]
     Rules(String),
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 impl BucketEventsResource {
-    /// Turns EventBridge on and gives the physical id. `previous` is that of an update.
+    /// Turns EventBridge on and gives the physical id, which names the bucket: that of another
+    /// bucket is another resource, and the old one is then deleted.
     pub(crate) async fn turn_on(
         &self,
         bucket: Option<String>,
-        previous: Option<&str>,
     ) -> Result<String, BucketEventsError> {
         let bucket = bucket.filter(|bucket| !bucket.is_empty());
         let bucket = bucket.ok_or(BucketEventsError::NoBucket)?;
-        let current = self.read(&bucket).await.map_err(|fault| BucketEventsError::Read {
-            bucket: bucket.clone(),
-            fault: fault.in_words,
+        let current = self.read_as_new_role(&bucket).await.map_err(|fault| {
+            BucketEventsError::Read { bucket: bucket.clone(), fault: fault.in_words }
         })?;
-        let turned_on = physical_id(&bucket, TURNED_ON);
-        if current.event_bridge_configuration.is_some() {
-            // Still on since this stack turned it on.
-            let same = previous == Some(turned_on.as_str());
-            return Ok(if same { turned_on } else { physical_id(&bucket, WAS_ON) });
+        if current.event_bridge_configuration.is_none() {
+            // Remembered first: what is remembered and was not done is done by the repetition.
+            self.store.put_turned_on(&bucket, true).await?;
+            self.write(&bucket, current, Some(EventBridgeConfiguration::builder().build())).await?;
+            tracing::info!(bucket, "EventBridge turned on");
         }
-        self.write(&bucket, current, Some(EventBridgeConfiguration::builder().build())).await?;
-        tracing::info!(bucket, "EventBridge turned on");
-        Ok(turned_on)
+        Ok(physical_id(&bucket))
     }
 
     /// Turns EventBridge off if that is this stack's to do. A bucket that is gone, or that this
     /// account may no longer configure, is left alone.
     pub(crate) async fn turn_off(&self, physical_id: &str) -> Result<(), BucketEventsError> {
-        let Some(bucket) = turned_on_bucket(physical_id) else { return Ok(()) };
+        let Some(bucket) = bucket_of(physical_id) else { return Ok(()) };
+        if !self.store.has_turned_on(bucket).await? {
+            return Ok(());
+        }
         let current = match self.read(bucket).await {
             Ok(current) => current,
             Err(Unreadable { status: Some(403 | 404), in_words }) => {
@@ -86,8 +89,24 @@ impl BucketEventsResource {
             return Ok(());
         }
         self.write(bucket, current, None).await?;
+        self.store.put_turned_on(bucket, false).await?;
         tracing::info!(bucket, "EventBridge turned off");
         Ok(())
+    }
+
+    async fn read_as_new_role(
+        &self,
+        bucket: &str,
+    ) -> Result<GetBucketNotificationConfigurationOutput, Unreadable> {
+        for _ in 1..NEW_ROLE_TRIES {
+            match self.read(bucket).await {
+                Err(Unreadable { status: Some(403), .. }) => {
+                    tokio::time::sleep(NEW_ROLE_PAUSE).await;
+                }
+                done => return done,
+            }
+        }
+        self.read(bucket).await
     }
 
     async fn read(
@@ -170,13 +189,13 @@ fn has_no_content(xml: &str) -> bool {
     xml.is_empty() || (xml.matches('<').count() == 1 && xml.ends_with("/>"))
 }
 
-fn physical_id(bucket: &str, state: &str) -> String {
-    format!("{bucket}/{state}")
+fn physical_id(bucket: &str) -> String {
+    format!("{bucket}/event-bridge")
 }
 
-/// The bucket of a physical id that says this stack turned EventBridge on.
-fn turned_on_bucket(physical_id: &str) -> Option<&str> {
-    physical_id.split_once('/').filter(|(_, state)| *state == TURNED_ON).map(|(bucket, _)| bucket)
+/// The bucket of a physical id; none for one that CloudFormation made up.
+fn bucket_of(physical_id: &str) -> Option<&str> {
+    physical_id.strip_suffix("/event-bridge")
 }
 
 /// Whether an event pattern may match events of the bucket: it is about S3, and names the bucket
@@ -198,10 +217,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_physical_id_remembers_who_turned_it_on() {
-        assert_eq!(turned_on_bucket(&physical_id("b.c", TURNED_ON)), Some("b.c"));
-        assert_eq!(turned_on_bucket(&physical_id("b", WAS_ON)), None);
-        assert_eq!(turned_on_bucket("2026/11/22/[$LATEST]abc"), None);
+    fn the_physical_id_names_the_bucket() {
+        assert_eq!(bucket_of(&physical_id("b.c")), Some("b.c"));
+        assert_eq!(bucket_of("2026/11/22/[$LATEST]abc"), None);
     }
 
     #[test]

@@ -23,6 +23,17 @@ pub(crate) enum CatalogError {
         found.join(", ")
     )]
     OtherTables { database: String, table: String, found: Vec<String>, source_url: String },
+    #[error(
+        "table `{table}` lies in {location}, and the raw data in {source_url}: it was made for another \
+         folder. Set TableName to the right one; database {database} has {}", found.join(", ")
+    )]
+    Elsewhere {
+        database: String,
+        table: String,
+        location: String,
+        source_url: String,
+        found: Vec<String>,
+    },
     #[error("table `{0}` has no columns: the crawler could not tell what the files hold")]
     NoColumns(String),
 }
@@ -46,7 +57,7 @@ pub(crate) async fn table(
         Err(fault) => return Err(CatalogError::Read(in_words(&fault))),
     };
     let Some(found) = found else {
-        let found = table_names(glue, database).await?;
+        let found = tables(glue, database).await?;
         let (database, source_url) = (database.to_owned(), source_url.to_owned());
         return Err(if found.is_empty() {
             CatalogError::NoTable { database, source_url }
@@ -55,21 +66,43 @@ pub(crate) async fn table(
         });
     };
     let table = read(found);
+    let location = &table.storage_descriptor.location;
+    if !location.is_empty() && folder(location) != folder(source_url) {
+        return Err(CatalogError::Elsewhere {
+            database: database.to_owned(),
+            location: location.clone(),
+            source_url: source_url.to_owned(),
+            found: tables(glue, database).await?,
+            table: table.name,
+        });
+    }
     if table.storage_descriptor.columns.is_empty() {
         return Err(CatalogError::NoColumns(table.name));
     }
     Ok(table)
 }
 
-async fn table_names(glue: &Client, database: &str) -> Result<Vec<String>, CatalogError> {
+/// The same folder is written with and without a slash at its end.
+fn folder(url: &str) -> &str {
+    url.trim_end_matches('/')
+}
+
+/// The tables of a database, each with its location.
+async fn tables(glue: &Client, database: &str) -> Result<Vec<String>, CatalogError> {
     let mut pages = glue.get_tables().database_name(database).into_paginator().send();
-    let mut names = Vec::new();
+    let mut tables = Vec::new();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|fault| CatalogError::Read(in_words(&fault)))?;
-        names.extend(page.table_list().iter().map(|table| table.name().to_owned()));
+        tables.extend(page.table_list().iter().map(|table| {
+            let location = table.storage_descriptor().and_then(|storage| storage.location());
+            match location {
+                Some(location) => format!("{} ({location})", table.name()),
+                None => table.name().to_owned(),
+            }
+        }));
     }
-    names.sort();
-    Ok(names)
+    tables.sort();
+    Ok(tables)
 }
 
 fn read(table: sdk::Table) -> Table {

@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use aws_sdk_glue::Client;
+use aws_sdk_glue::error::ProvideErrorMetadata as _;
 use aws_sdk_glue::types::{Crawler, CrawlerState, LastCrawlInfo, LastCrawlStatus};
 use personalize_aws::{Deadline, in_words};
+
+use crate::{NEW_ROLE_PAUSE, NEW_ROLE_TRIES};
 use tokio::time::Instant;
 
 /// How long a crawler that was started may still look as if it were not.
@@ -49,12 +52,39 @@ pub(crate) async fn start(glue: &Client, crawler: &str) -> Result<(), CrawlError
     Ok(())
 }
 
-/// The last crawl that has ended, to tell the next one from it.
+/// The last crawl that has ended, to tell the next one from it. As the first call of a role that
+/// may have been made just now, it is repeated while it is denied.
 pub(crate) async fn last_crawl(
     glue: &Client,
     crawler: &str,
 ) -> Result<Option<LastCrawlInfo>, CrawlError> {
+    for _ in 1..NEW_ROLE_TRIES {
+        match glue.get_crawler().name(crawler).send().await {
+            Err(fault) if fault.code() == Some("AccessDeniedException") => {
+                tokio::time::sleep(NEW_ROLE_PAUSE).await;
+            }
+            _ => break,
+        }
+    }
     Ok(look(glue, crawler).await?.and_then(|crawler| crawler.last_crawl))
+}
+
+/// Stops the crawler and waits until it has: while it runs, it can be neither changed nor deleted.
+/// A crawler that is gone or does not run is as good.
+pub(crate) async fn stop(glue: &Client, crawler: &str, deadline: &Deadline) {
+    if let Err(fault) = glue.stop_crawler().name(crawler).send().await {
+        tracing::info!(crawler, reason = in_words(&fault), "crawler not stopped");
+    }
+    let stopped = async {
+        while let Ok(Some(found)) = look(glue, crawler).await
+            && found.state != Some(CrawlerState::Ready)
+        {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    if deadline.limit(stopped).await.is_none() {
+        tracing::warn!(crawler, "the crawler still runs");
+    }
 }
 
 /// Waits until the crawler's run has ended, or time is short.

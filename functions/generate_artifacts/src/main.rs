@@ -34,6 +34,10 @@ use crate::store::Store;
 /// Less time than this is not enough to look at a crawler once more and to make the artifacts.
 const SHORTEST_PATIENCE: Duration = Duration::from_secs(20);
 
+/// A role that was made or changed just now may be refused for some seconds.
+const NEW_ROLE_TRIES: u32 = 8;
+const NEW_ROLE_PAUSE: Duration = Duration::from_secs(4);
+
 /// What became of a request.
 enum Fulfilled {
     Answer(Answer),
@@ -54,15 +58,17 @@ async fn main() -> Result<(), Error> {
     let required = |name: &str| std::env::var(name).map_err(|_| format!("{name} is not set"));
     let bucket = required("ARTIFACT_BUCKET")?;
     let s3 = aws_sdk_s3::Client::new(&config);
+    let store = Store { s3: s3.clone(), bucket };
     let function = Function {
         artifacts: ArtifactsResource {
             glue: aws_sdk_glue::Client::new(&config),
-            store: Store { s3: s3.clone(), bucket },
+            store: store.clone(),
             stack: required("STACK_NAME")?,
         },
         bucket_events: BucketEventsResource {
             s3,
             events: aws_sdk_eventbridge::Client::new(&config),
+            store,
             own_rule: required("NEW_OBJECTS_RULE")?,
         },
         lambda: Lambda::new(&config),
@@ -139,7 +145,7 @@ impl Function {
         let result = match (&request.request_type, request.resource_type.as_str()) {
             (RequestType::Unknown(kind), _) => Err(format!("there is no request type `{kind}`")),
             (RequestType::Delete, "Custom::ConversionArtifacts") => {
-                let removed = self.artifacts.remove().await;
+                let removed = self.artifacts.remove(request, deadline).await;
                 removed.map(|()| Map::new()).map_err(|fault| fault.to_string())
             }
             (_, "Custom::ConversionArtifacts") => {
@@ -148,7 +154,10 @@ impl Function {
                     Ok(Made::NotYet(next)) => {
                         match self.hand_on(request, next, function_arn).await {
                             Ok(()) => return Fulfilled::Continued,
-                            Err(reason) => Err(reason),
+                            Err(reason) => {
+                                self.artifacts.stop_crawling(request, deadline).await;
+                                Err(reason)
+                            }
                         }
                     }
                     Err(fault) => Err(fault.to_string()),
@@ -160,8 +169,7 @@ impl Function {
                 turned_off.map(|()| Map::new()).map_err(|fault| fault.to_string())
             }
             (_, "Custom::SourceBucketEvents") => {
-                let previous = request.physical_resource_id.as_deref();
-                match self.bucket_events.turn_on(request.property("Bucket"), previous).await {
+                match self.bucket_events.turn_on(request.property("Bucket")).await {
                     Ok(physical_resource_id) => {
                         let result = Ok(Map::new());
                         return Fulfilled::Answer(Answer { physical_resource_id, result });

@@ -6,6 +6,7 @@
 //! | `renderings/<hash>/<name>` | every rendering there was, by the hash of its content |
 //! | `parameters.json` | the parameters that the stack gave last |
 //! | `table.json` | the table that the plan in force was made of |
+//! | `bucket_events/<bucket>` | that this stack turned EventBridge on for a bucket |
 //! | `history/<time>-<hash of the plan>.json` | when and why the plan changed |
 
 use aws_sdk_s3::Client;
@@ -102,6 +103,16 @@ impl Store {
         self.put(&format!("history/{time}-{}.json", short_hash(plan)), entry).await
     }
 
+    /// Whether this stack turned EventBridge on for a bucket.
+    pub(crate) async fn has_turned_on(&self, bucket: &str) -> Result<bool, StoreError> {
+        Ok(self.get(&turned_on(bucket)).await?.is_some_and(|stored| stored.text == "on"))
+    }
+
+    /// Remembers whether this stack turned EventBridge on for a bucket.
+    pub(crate) async fn put_turned_on(&self, bucket: &str, on: bool) -> Result<(), StoreError> {
+        self.put(&turned_on(bucket), if on { "on" } else { "off" }).await
+    }
+
     /// Stores the artifacts and puts them in force, the plan last: with it conversions change.
     ///
     /// A script that a person has edited stays as it is.
@@ -185,12 +196,16 @@ impl Store {
                 ObjectIdentifier::builder().key(key).set_version_id(version).build().ok()
             });
             let own: Vec<_> = own.collect();
-            removed += own.len();
-            self.delete(own).await.map_err(fail)?;
-            if page.is_truncated() != Some(true) {
-                return Ok(removed);
+            if own.is_empty() {
+                if page.is_truncated() != Some(true) {
+                    return Ok(removed);
+                }
+                (key, version) = (page.next_key_marker, page.next_version_id_marker);
+            } else {
+                // The next page would begin behind a version that is gone: from the start again.
+                removed += own.len();
+                self.delete(own).await.map_err(fail)?;
             }
-            (key, version) = (page.next_key_marker, page.next_version_id_marker);
         }
     }
 
@@ -218,11 +233,16 @@ fn rendering(name: &str, text: &str) -> String {
     format!("renderings/{}/{name}", short_hash(text))
 }
 
+fn turned_on(bucket: &str) -> String {
+    format!("bucket_events/{bucket}")
+}
+
 /// Whether a key is one that this program writes.
 fn is_own(key: &str) -> bool {
     const NAMES: [&str; 7] =
         ["plan.json", "schema.json", SCRIPT, "explore.sql", "unload.sql", PARAMETERS, TABLE];
-    key.starts_with("renderings/") || key.starts_with("history/") || NAMES.contains(&key)
+    const FOLDERS: [&str; 3] = ["renderings/", "history/", "bucket_events/"];
+    FOLDERS.iter().any(|folder| key.starts_with(folder)) || NAMES.contains(&key)
 }
 
 #[cfg(test)]
