@@ -114,7 +114,7 @@ class Stack:
         cloudformation = self.aws.client("cloudformation")
         cloudformation.delete_stack(StackName=identifier)
         status = self._settled(identifier)
-        assert status == "DELETE_COMPLETE", self.reasons(identifier)
+        assert status == "DELETE_COMPLETE", f"{status}: {self.reasons(identifier)}"
 
     def _cloudformation(self, operation):
         parameters = [

@@ -13,7 +13,7 @@ use crate::changes::SchemaChanges;
 use crate::crawl::{self, Crawl, CrawlError};
 use crate::request::{Continuation, RequestType, ResourceRequest};
 use crate::settings::{MissingProperty, Settings};
-use crate::store::{Published, Store, StoreError, short_hash};
+use crate::store::{Over, Published, Store, StoreError, short_hash};
 
 /// How often the artifacts are made again if the stack gives other parameters meanwhile.
 const ATTEMPTS: usize = 5;
@@ -118,7 +118,7 @@ impl ArtifactsResource {
             RequestType::Update => Cause::Update,
             _ => Cause::Create,
         };
-        let (published, _) = self.publish(&rendered, cause).await?;
+        let (published, _) = self.publish(&rendered, cause, Over::Anything).await?;
         Ok(Made::Attributes(attributes(&rendered.plan, &published, None)))
     }
 
@@ -139,13 +139,17 @@ impl ArtifactsResource {
         let Some(stored) = self.store.plan().await? else { return Err(fault) };
         let Ok(plan) = ConversionPlan::from_json(&stored.text) else { return Err(fault) };
         tracing::warn!(fault = fault.to_string(), "the plan in force is kept");
-        let published = self.store.publish(&Artifacts::render(&plan)?).await?;
+        let published = self.store.publish(&Artifacts::render(&plan)?, &Over::Anything).await?;
         Ok(Made::Attributes(attributes(&plan, &published, Some(&fault))))
     }
 
     /// Makes the artifacts again if `crawler` is the stack's and has found another schema.
+    ///
+    /// The stack may be updated at the same time: the plan is only put over the one that was read
+    /// before the parameters were.
     pub(crate) async fn crawled(&self, crawler: &str) -> Result<(), ArtifactsError> {
         for _ in 0..ATTEMPTS {
+            let plan = self.store.plan().await?;
             let Some(stored) = self.store.parameters().await? else {
                 tracing::info!(crawler, "the stack is being created; nothing to render yet");
                 return Ok(());
@@ -155,17 +159,23 @@ impl ArtifactsResource {
                 tracing::info!(crawler, "this is the crawler of another stack");
                 return Ok(());
             }
-            let parameters = settings.parameters()?;
-            let rendered = self.render(&settings, &parameters).await?;
-            let (_, changes) = self.publish(&rendered, Cause::Crawl).await?;
-            if !changes.is_empty() {
-                self.report(&changes);
-            }
-            // The stack may have been updated meanwhile, and the older plan put over the newer.
-            if self.store.parameters().await?.as_ref() == Some(&stored) {
+            let rendered = self.render(&settings, &settings.parameters()?).await?;
+            if self.store.has(&rendered.artifacts, &rendered.table.to_json()).await? {
+                tracing::info!(crawler, "nothing has changed");
                 return Ok(());
             }
-            tracing::info!("the stack was updated meanwhile; rendering again");
+            match self.publish(&rendered, Cause::Crawl, Over::Only(plan)).await {
+                Ok((_, changes)) => {
+                    if !changes.is_empty() {
+                        self.report(&changes);
+                    }
+                    return Ok(());
+                }
+                Err(ArtifactsError::Store(StoreError::Overtaken)) => {
+                    tracing::info!("the stack was updated meanwhile; rendering again");
+                }
+                Err(fault) => return Err(fault),
+            }
         }
         Err(ArtifactsError::Restless)
     }
@@ -207,13 +217,14 @@ impl ArtifactsResource {
         &self,
         rendered: &Rendered,
         cause: Cause,
+        over: Over,
     ) -> Result<(Published, SchemaChanges), ArtifactsError> {
         let old_plan = self.store.plan().await?;
         let changes = match self.store.table().await? {
             Some(old) => SchemaChanges::between(&Table::from_json(&old.text)?, &rendered.table),
             None => SchemaChanges::default(),
         };
-        let published = self.store.publish(&rendered.artifacts).await?;
+        let published = self.store.publish(&rendered.artifacts, &over).await?;
         self.store.put_table(&rendered.table.to_json()).await?;
         let is_new = old_plan.is_none_or(|old| old.text != rendered.artifacts.plan);
         if is_new || !changes.is_empty() {

@@ -10,6 +10,7 @@
 //! | `history/<time>-<hash of the plan>.json` | when and why the plan changed |
 
 use aws_sdk_s3::Client;
+use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use personalize_aws::{Location, in_words, status};
@@ -18,6 +19,7 @@ use sha2::{Digest as _, Sha256};
 
 /// The script that a person may edit; every other object is this program's alone.
 const SCRIPT: &str = "conversion_job.py";
+const PLAN: &str = "plan.json";
 const PARAMETERS: &str = "parameters.json";
 const TABLE: &str = "table.json";
 
@@ -35,6 +37,8 @@ pub(crate) enum StoreError {
     Read { location: Location, fault: String },
     #[error("{location} cannot be written: {fault}")]
     Write { location: Location, fault: String },
+    #[error("another plan was put in force meanwhile")]
+    Overtaken,
     #[error("the artifacts in bucket {bucket} cannot be removed: {fault}")]
     Remove { bucket: String, fault: String },
 }
@@ -51,6 +55,14 @@ pub(crate) struct Published {
     pub(crate) plan: Location,
     pub(crate) explore: Location,
     pub(crate) unload: Location,
+}
+
+/// Which plan in force may be replaced.
+#[derive(Debug)]
+pub(crate) enum Over {
+    Anything,
+    /// The one that was read, or none where none was found
+    Only(Option<Stored>),
 }
 
 /// A text and what tells this version of it from others.
@@ -90,7 +102,7 @@ impl Store {
     }
 
     pub(crate) async fn plan(&self) -> Result<Option<Stored>, StoreError> {
-        self.get("plan.json").await
+        self.get(PLAN).await
     }
 
     /// Adds to the plan's history.
@@ -116,27 +128,55 @@ impl Store {
     /// Stores the artifacts and puts them in force, the plan last: with it conversions change.
     ///
     /// A script that a person has edited stays as it is.
-    pub(crate) async fn publish(&self, artifacts: &Artifacts) -> Result<Published, StoreError> {
+    pub(crate) async fn publish(
+        &self,
+        artifacts: &Artifacts,
+        over: &Over,
+    ) -> Result<Published, StoreError> {
         let script_is_edited = self.script_is_edited(&artifacts.conversion_job).await?;
         for (name, text) in artifacts.files() {
             self.put(&rendering(name, text), text).await?;
         }
-        let mut files = artifacts.files();
-        files.sort_by_key(|(name, _)| *name == "plan.json");
-        for (name, text) in files {
-            if !(name == SCRIPT && script_is_edited) {
+        for (name, text) in artifacts.files() {
+            if name != PLAN && !(name == SCRIPT && script_is_edited) {
                 self.put(name, text).await?;
             }
         }
+        self.put_plan(&artifacts.plan, over).await?;
         Ok(Published {
             script: self.location(SCRIPT),
             rendered_script: self.location(&rendering(SCRIPT, &artifacts.conversion_job)),
             script_is_edited,
             schema: self.location("schema.json"),
-            plan: self.location("plan.json"),
+            plan: self.location(PLAN),
             explore: self.location("explore.sql"),
             unload: self.location("unload.sql"),
         })
+    }
+
+    async fn put_plan(&self, text: &str, over: &Over) -> Result<(), StoreError> {
+        let put = self.put_request(PLAN, text);
+        let put = match over {
+            Over::Anything => put,
+            Over::Only(Some(read)) => put.if_match(&read.etag),
+            Over::Only(None) => put.if_none_match("*"),
+        };
+        put.send().await.map(|_| ()).map_err(|fault| match status(&fault) {
+            Some(404 | 409 | 412) => StoreError::Overtaken,
+            _ => StoreError::Write { location: self.location(PLAN), fault: in_words(&fault) },
+        })
+    }
+
+    /// Whether exactly these artifacts of this table are in force; an edited script counts as any.
+    pub(crate) async fn has(&self, artifacts: &Artifacts, table: &str) -> Result<bool, StoreError> {
+        let script_is_edited = self.script_is_edited(&artifacts.conversion_job).await?;
+        for (name, text) in artifacts.files().into_iter().chain([(TABLE, table)]) {
+            let is_free = name == SCRIPT && script_is_edited;
+            if !is_free && self.get(name).await?.is_none_or(|stored| stored.text != text) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Whether the script in force is none that was ever rendered.
@@ -163,16 +203,21 @@ impl Store {
     }
 
     async fn put(&self, key: &str, text: &str) -> Result<(), StoreError> {
+        let put = self.put_request(key, text).send().await;
+        put.map(|_| ()).map_err(|fault| StoreError::Write {
+            location: self.location(key),
+            fault: in_words(&fault),
+        })
+    }
+
+    fn put_request(&self, key: &str, text: &str) -> PutObjectFluentBuilder {
         let content_type = match key.rsplit_once('.') {
             Some((_, "json")) => "application/json",
             _ => "text/plain; charset=utf-8",
         };
         let body = ByteStream::from(text.as_bytes().to_vec());
         let put = self.s3.put_object().bucket(&self.bucket).key(key).content_type(content_type);
-        put.body(body).send().await.map(|_| ()).map_err(|fault| StoreError::Write {
-            location: self.location(key),
-            fault: in_words(&fault),
-        })
+        put.body(body)
     }
 
     /// Removes every version of everything that this program puts into the bucket. A bucket that
@@ -240,7 +285,7 @@ fn turned_on(bucket: &str) -> String {
 /// Whether a key is one that this program writes.
 fn is_own(key: &str) -> bool {
     const NAMES: [&str; 7] =
-        ["plan.json", "schema.json", SCRIPT, "explore.sql", "unload.sql", PARAMETERS, TABLE];
+        [PLAN, "schema.json", SCRIPT, "explore.sql", "unload.sql", PARAMETERS, TABLE];
     const FOLDERS: [&str; 3] = ["renderings/", "history/", "bucket_events/"];
     FOLDERS.iter().any(|folder| key.starts_with(folder)) || NAMES.contains(&key)
 }
