@@ -1,6 +1,8 @@
 """What goes wrong at a stack's creation and while objects are converted, and what is said of it."""
 
+import http.server
 import json
+import threading
 
 import pytest
 
@@ -235,6 +237,44 @@ def test_two_stacks_share_a_bucket_and_one_leaves(aws, stack):
     other.remove()
     stack.put("source/still.json", records(1))
     assert stack.receipt("source/still.json")
+
+
+@pytest.fixture
+def cloudformation():
+    """Takes answers as CloudFormation does: its URL, and what came."""
+    answers = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_PUT(self):
+            answers.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/response", answers
+    server.shutdown()
+
+
+def test_the_sample_events_of_cloudformation_are_understood(stack, cloudformation):
+    url, answers = cloudformation
+    outputs = stack.outputs
+    for kind in ("create", "update", "crawler_succeeded", "delete"):
+        text = (ROOT / f"events/generate_{kind}.json").read_text()
+        for sample, own in (
+            ("http://127.0.0.1:9999/response", url),
+            ("my-crawler", outputs["ConversionGlueCrawlerName"]),
+            ("my-database", outputs["ConversionGlueDatabaseName"]),
+            ("my-raw-data", stack.source),
+            ("my-converted-data", stack.destination),
+        ):
+            text = text.replace(sample, own)
+        answer, failed = stack.invoke("GenerateArtifactsFunction", json.loads(text))
+        assert not failed, answer
+        if kind == "update":
+            assert "Product Added" in stack.artifact("plan.json")
+    assert [answer["Status"] for answer in answers] == ["SUCCESS"] * 3
+    assert stack.keys("", outputs["ArtifactBucketName"]) == []
 
 
 def test_nothing_was_denied_and_failures_need_their_permissions(aws, stack):

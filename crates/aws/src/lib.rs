@@ -4,6 +4,7 @@
 mod client;
 mod deadline;
 mod fault;
+mod hash;
 mod location;
 mod log;
 mod metrics;
@@ -11,6 +12,7 @@ mod metrics;
 pub use client::{put_presigned, sdk_config};
 pub use deadline::Deadline;
 pub use fault::{in_words, panic_message, status};
+pub use hash::sha256_hex;
 pub use location::Location;
 pub use log::init_logging;
 pub use metrics::{Level, Metrics, Unit};

@@ -1,11 +1,8 @@
 //! Which objects are sources, and where their results go.
 
-use std::fmt::Write as _;
-
 use jiff::Timestamp;
-use personalize_aws::Location;
+use personalize_aws::{Location, sha256_hex};
 use personalize_plan::{ConversionPlan, Destination};
-use sha2::{Digest as _, Sha256};
 
 /// The longest readable part of an output's name.
 const MAX_READABLE: usize = 80;
@@ -108,16 +105,9 @@ fn readable(key: &str) -> String {
 
 /// 16 hexadecimal digits that tell objects, and with an ETag their contents, apart.
 fn hash(object: &Location, etag: Option<&str>) -> String {
-    let mut digest = Sha256::new();
-    for part in [object.bucket.as_str(), object.key.as_str()].into_iter().chain(etag) {
-        digest.update(part.as_bytes());
-        digest.update([0]);
-    }
-    digest.finalize().iter().take(8).fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    let parts = [object.bucket.as_str(), object.key.as_str()].into_iter().chain(etag);
+    let text = parts.fold(String::new(), |text, part| text + part + "\0");
+    sha256_hex(text).chars().take(16).collect()
 }
 
 #[cfg(test)]

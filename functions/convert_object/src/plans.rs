@@ -1,13 +1,11 @@
 //! The plan in force.
 
-use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_s3::Client;
-use personalize_aws::{Location, in_words, status};
+use personalize_aws::{Location, in_words, sha256_hex, status};
 use personalize_engine::Converter;
 use personalize_plan::{ConversionPlan, PlanTextError};
-use sha2::{Digest as _, Sha256};
 
 /// A plan, ready for converting.
 #[derive(Debug)]
@@ -66,10 +64,6 @@ impl Plans {
 
 fn read(bytes: &[u8], etag: String) -> Result<Plan, PlanTextError> {
     let plan = ConversionPlan::from_json(&String::from_utf8_lossy(bytes))?;
-    let sha256 = Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    });
+    let sha256 = sha256_hex(bytes);
     Ok(Plan { converter: Converter::new(&plan), plan, sha256, etag })
 }

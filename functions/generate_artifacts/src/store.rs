@@ -13,9 +13,8 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
-use personalize_aws::{Location, in_words, status};
+use personalize_aws::{Location, in_words, sha256_hex, status};
 use personalize_plan::Artifacts;
-use sha2::{Digest as _, Sha256};
 
 /// The script that a person may edit; every other object is this program's alone.
 const SCRIPT: &str = "conversion_job.py";
@@ -74,8 +73,7 @@ pub(crate) struct Stored {
 
 /// The first 16 hexadecimal digits of the SHA-256 of a text.
 pub(crate) fn short_hash(text: &str) -> String {
-    let digest = Sha256::digest(text.as_bytes());
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    sha256_hex(text).chars().take(16).collect()
 }
 
 impl Store {
