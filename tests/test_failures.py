@@ -239,6 +239,29 @@ def test_two_stacks_share_a_bucket_and_one_leaves(aws, stack):
     assert stack.receipt("source/still.json")
 
 
+def test_two_datasets_do_not_share_a_folder(aws, stack):
+    items = Stack(
+        aws, "items", SourceBucketName=stack.source, DestinationBucketName=stack.destination,
+        PersonalizeDatasetName="Items",
+    )  # fmt: skip
+    assert items.launch() == "CREATE_COMPLETE", items.reasons()
+    stack.put("source/both.json", records(2))
+    queues = {one.name: one for one in (stack, items)}
+    letters = []
+
+    def one_is_refused():
+        for one in queues.values():
+            sqs, url = aws.client("sqs"), one.outputs["DeadLetterQueueUrl"]
+            found = sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"])
+            letters.extend(found.get("Messages", []))
+        return letters
+
+    wait_until(one_is_refused, 60, "both wrote into one folder")
+    reason = letters[0]["MessageAttributes"]["Reason"]["StringValue"]
+    assert "was converted to the folder incremental for another dataset" in reason
+    items.remove()
+
+
 @pytest.fixture
 def cloudformation():
     """Takes answers as CloudFormation does: its URL, and what came."""

@@ -50,6 +50,11 @@ impl Conversion<'_> {
         let destination = &self.plan.plan.destination;
         let place = Location::new(&destination.bucket, receipt_key(destination, &object.location));
         let mut slot = ReceiptSlot::read(self.s3, self.deadline, place).await?;
+        if let Some(other) = slot.receipt().filter(|found| found.dataset != self.plan.plan.dataset)
+        {
+            let folder = destination.incremental_prefix.clone();
+            return Err(Failure::OtherDataset { dataset: other.dataset, folder }.into());
+        }
         let had_results = slot.receipt().is_some_and(|receipt| receipt.keys().next().is_some());
         if object.size == Some(0) && !had_results {
             return Err(Skip::Empty.into());
@@ -82,6 +87,7 @@ impl Conversion<'_> {
         let mut converted = self.run_engine(file, download, &keys, began).await?;
         let receipt = Receipt {
             state: State::Publishing,
+            dataset: self.plan.plan.dataset,
             source,
             event_time: event_time.to_string(),
             plan_sha256: self.plan.sha256.clone(),

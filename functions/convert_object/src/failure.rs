@@ -2,6 +2,7 @@
 
 use personalize_aws::Location;
 use personalize_engine::ConvertError;
+use personalize_plan::Dataset;
 
 /// Why an object is passed over; that is as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -58,6 +59,12 @@ pub(crate) enum Failure {
     Write { location: Location, fault: String },
     #[error("its receipt {location} cannot be read or written: {fault}")]
     Receipt { location: Location, fault: String },
+    #[error(
+        "was converted to the folder {folder} for another dataset ({dataset}) already: two stacks \
+         write there, or one did before its PersonalizeDatasetName was changed. Give each dataset \
+         an IncrementalDataPrefix of its own"
+    )]
+    OtherDataset { dataset: Dataset, folder: String },
     #[error("another version of it was converted at the same time; it is tried again")]
     Overtaken,
 }
@@ -67,7 +74,9 @@ impl Failure {
     pub(crate) fn is_poison(&self) -> bool {
         match self {
             Self::Content(fault) => fault.is_poison(),
-            Self::Panic(_) | Self::Archived | Self::TooLarge { .. } => true,
+            Self::Panic(_) | Self::Archived | Self::TooLarge { .. } | Self::OtherDataset { .. } => {
+                true
+            }
             Self::OutOfTime { .. }
             | Self::Read(_)
             | Self::Write { .. }

@@ -11,6 +11,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use jiff::{SignedDuration, Timestamp};
 use personalize_aws::{Deadline, Location, in_words, status};
+use personalize_plan::Dataset;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -20,6 +21,7 @@ use crate::failure::Failure;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Receipt {
     pub(crate) state: State,
+    pub(crate) dataset: Dataset,
     pub(crate) source: Source,
     /// The time that says to which hour's folder the results belong
     pub(crate) event_time: String,
@@ -189,6 +191,7 @@ mod tests {
     fn receipt(written_at: Timestamp) -> Receipt {
         Receipt {
             state: State::Publishing,
+            dataset: Dataset::Interactions,
             source: Source {
                 bucket: "b".into(),
                 key: "k".into(),
