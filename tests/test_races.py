@@ -1,5 +1,6 @@
 """Several things at once: whatever the order, rows are those of the object as it is in the end."""
 
+import contextlib
 import json
 import time
 
@@ -25,8 +26,13 @@ def created(stack, key, etag, moment="2026-11-22T19:05:33Z"):
 
 def csvs(stack, name):
     """The users in each CSV of an object, by its key."""
-    keys = [key for key in stack.csv_keys() if f"/{name}-" in key]
-    return {key: stack.users(key) for key in keys}
+    found = {}
+    for key in stack.csv_keys():
+        if f"/{name}-" in key:
+            # It may go between the listing and the reading.
+            with contextlib.suppress(stack.s3.exceptions.NoSuchKey):
+                found[key] = stack.users(key)
+    return found
 
 
 def quiet(stack):
