@@ -58,11 +58,12 @@ def test_a_slow_conversion_that_lost_does_not_take_the_winners_rows(stack, proxy
     stack.put("source/aba.json", records(5, "a"))
     stack.receipt("source/aba.json")
     stack.settled()
-    proxy.fail("delay", method="PUT", path="/incremental/2.*/aba-", times=1, seconds=5)
+    # Shorter than the five deliveries that the last event has, a second apart.
+    proxy.fail("delay", method="PUT", path="/incremental/2.*/aba-", times=1, seconds=2.5)
     stack.put("source/aba.json", records(7, "b"))
-    time.sleep(1.5)
+    time.sleep(1)
     stack.put("source/aba.json", records(5, "a"))
-    time.sleep(6)
+    time.sleep(4)
     quiet(stack)
     (found,) = csvs(stack, "aba").items()
     receipt = stack.receipts()["source/aba.json"]
