@@ -55,7 +55,9 @@ impl Conversion<'_> {
             let folder = destination.incremental_prefix.clone();
             return Err(Failure::OtherDataset { dataset: other.dataset, folder }.into());
         }
-        let had_results = slot.receipt().is_some_and(|receipt| receipt.keys().next().is_some());
+        // Those that a killed conversion was still to remove are results, too.
+        let had_results =
+            slot.receipt().is_some_and(|receipt| !receipt.keys_but(std::iter::empty()).is_empty());
         if object.size == Some(0) && !had_results {
             return Err(Skip::Empty.into());
         }
