@@ -83,6 +83,26 @@ def test_a_late_repetition_does_not_take_the_rows_of_a_conversion_under_way(stac
     assert list(csvs(stack, "late").values()) == [names(4, "l")]
 
 
+def test_an_event_of_earlier_content_does_not_disturb_a_conversion_under_way(stack, proxy):
+    """It has something to remove, and waits until the results of the later content are there."""
+    earlier = stack.put("source/mark.json", records(3, "a"))["ETag"]
+    stack.receipt("source/mark.json")
+    stack.settled()
+    proxy.fail("delay", method="PUT", path="/incremental/2.*/mark-", times=1, seconds=3)
+    stack.put("source/mark.json", records(4, "b"))
+    wait_until(lambda: stack.receipts()["source/mark.json"]["state"] == "publishing", 20, "not claimed")
+    event = created(stack, "source/mark.json", earlier)
+    answer, failed = stack.invoke("ConvertObjectFunction", event)
+    assert failed and "source/mark.json" in answer["errorMessage"], answer
+    quiet(stack)
+    answer, failed = stack.invoke("ConvertObjectFunction", event)
+    assert not failed, answer
+    (found,) = csvs(stack, "mark").items()
+    receipt = stack.receipts()["source/mark.json"]
+    assert found == (receipt["output_key"], names(4, "b"))
+    assert receipt["state"] == "complete" and receipt["superseded"] == []
+
+
 def test_an_empty_object_takes_the_place_of_its_earlier_version(stack):
     stack.put("source/emptied.json", records(5, "e"))
     first = stack.receipt("source/emptied.json")

@@ -171,8 +171,7 @@ impl Conversion<'_> {
     ) -> Result<Receipt, Failure> {
         if let Some(earlier) = slot.receipt() {
             // An earlier content has come back, and its results are being removed just now.
-            let invocation = self.deadline.total().unwrap_or(LONGEST_INVOCATION);
-            if earlier.may_remove(receipt.keys(), invocation) {
+            if earlier.may_remove(receipt.keys(), self.invocation()) {
                 return Err(Failure::Overtaken);
             }
             receipt.superseded = earlier.keys_but(receipt.keys());
@@ -242,6 +241,10 @@ impl Conversion<'_> {
         if left.is_empty() || receipt.is_of(etag) {
             return Ok(());
         }
+        // A claim that changed would not be completed: its conversion could not tell why it did.
+        if receipt.may_be_publishing(self.invocation()) {
+            return Err(Failure::Overtaken);
+        }
         let mut marked = receipt.clone();
         marked.superseded.extend(left.iter().cloned());
         marked.written_at = Timestamp::now().to_string();
@@ -253,6 +256,11 @@ impl Conversion<'_> {
         }
         let unmarked = Receipt { written_at: Timestamp::now().to_string(), ..receipt };
         if slot.write(unmarked).await? { Ok(()) } else { Err(Failure::Overtaken) }
+    }
+
+    /// How long an invocation may live.
+    fn invocation(&self) -> Duration {
+        self.deadline.total().unwrap_or(LONGEST_INVOCATION)
     }
 
     async fn remove(&self, key: &str) -> Result<(), Failure> {

@@ -77,19 +77,27 @@ impl Receipt {
         self.output_key.iter().chain(&self.rejects_key)
     }
 
-    /// Whether its conversion may still be under way and remove one of these keys. No invocation
-    /// lives longer than its time.
+    /// Whether whoever wrote it may still be under way: no invocation lives longer than its time.
+    fn may_be_under_way(&self, invocation: Duration) -> bool {
+        let written: Result<Timestamp, _> = self.written_at.parse();
+        let age = written.map(|written| Timestamp::now().duration_since(written));
+        age.is_ok_and(|age| {
+            age < SignedDuration::try_from(invocation).unwrap_or(SignedDuration::MAX)
+        })
+    }
+
+    /// Whether its conversion may still be making its results appear.
+    pub(crate) fn may_be_publishing(&self, invocation: Duration) -> bool {
+        self.state == State::Publishing && self.may_be_under_way(invocation)
+    }
+
+    /// Whether one of these keys may still be about to be removed.
     pub(crate) fn may_remove<'a>(
         &self,
         keys: impl Iterator<Item = &'a String>,
         invocation: Duration,
     ) -> bool {
-        let written: Result<Timestamp, _> = self.written_at.parse();
-        let age = written.map(|written| Timestamp::now().duration_since(written));
-        let may_live = age.is_ok_and(|age| {
-            age < SignedDuration::try_from(invocation).unwrap_or(SignedDuration::MAX)
-        });
-        may_live && { keys }.any(|key| self.superseded.contains(key))
+        self.may_be_under_way(invocation) && { keys }.any(|key| self.superseded.contains(key))
     }
 
     /// Every key that may hold something of the object, but for those in `kept`.
