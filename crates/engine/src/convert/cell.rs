@@ -51,8 +51,8 @@ impl Scratch {
         }
         match conversion {
             Conversion::EpochSeconds => {
-                let text = scalar(&mut self.decoded, value)?.unwrap_or_default();
-                if is_blank(text) {
+                let text = scalar(&mut self.decoded, value)?.unwrap_or_default().trim();
+                if text.is_empty() {
                     return Ok(false);
                 }
                 let seconds = epoch_seconds(text, format)?;
@@ -96,13 +96,14 @@ impl Scratch {
             };
             // Personalize knows no escape for the separator.
             let text = one_line(text).replace('|', " ");
-            if is_blank(&text) {
+            let text = text.trim();
+            if text.is_empty() {
                 continue;
             }
             if !joined.is_empty() {
                 joined.push('|');
             }
-            joined.push_str(text.trim());
+            joined.push_str(text);
         }
         Ok(())
     }

@@ -10,9 +10,9 @@ use crate::fault::CellFault;
 /// The years 0 to 9999. What lies outside was read in the wrong unit.
 const SECONDS_OF_THE_CALENDAR: RangeInclusive<i64> = -62_167_219_200..=253_402_300_799;
 
-/// Reads a time as the format says.
+/// Reads a time, without white space around it, as the format says.
 pub(crate) fn epoch_seconds(text: &str, format: &TimestampFormat) -> Result<i64, CellFault> {
-    let seconds = read(text.trim(), format)?;
+    let seconds = read(text, format)?;
     if SECONDS_OF_THE_CALENDAR.contains(&seconds) {
         Ok(seconds)
     } else {
@@ -101,7 +101,11 @@ fn iso_8601(text: &[u8]) -> Option<i64> {
     }
     let minute = cursor.digits(2)?;
     let mut second = 0;
-    if cursor.take(b':') || (!extended && cursor.rest.first().is_some_and(u8::is_ascii_digit)) {
+    let has_second = match extended {
+        true => cursor.take(b':'),
+        false => cursor.rest.first().is_some_and(u8::is_ascii_digit),
+    };
+    if has_second {
         second = cursor.digits(2)?;
         if cursor.take(b'.') || cursor.take(b',') {
             let fraction = cursor.rest.iter().take_while(|c| c.is_ascii_digit()).count();
@@ -181,9 +185,8 @@ impl Cursor<'_> {
             1
         };
         let hours = self.digits(2)?;
-        self.take(b':');
-        let minutes =
-            if self.rest.first().is_some_and(u8::is_ascii_digit) { self.digits(2)? } else { 0 };
+        let has_minutes = self.take(b':') || self.rest.first().is_some_and(u8::is_ascii_digit);
+        let minutes = if has_minutes { self.digits(2)? } else { 0 };
         (hours <= 18 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
     }
 
@@ -209,10 +212,12 @@ impl Cursor<'_> {
         ];
         for (number, name) in (1..).zip(MONTHS) {
             let name = if full { name } else { &name[..3] };
-            let (start, rest) = self.rest.split_at_checked(name.len())?;
-            if start.eq_ignore_ascii_case(name.as_bytes()) {
-                self.rest = rest;
-                return Some(number);
+            match self.rest.split_at_checked(name.len()) {
+                Some((start, rest)) if start.eq_ignore_ascii_case(name.as_bytes()) => {
+                    self.rest = rest;
+                    return Some(number);
+                }
+                _ => {}
             }
         }
         None
@@ -292,7 +297,7 @@ mod tests {
             "1547159644123456789",
             "2019-01-10T22:34:04Z",
             "2019-01-10t22:34:04.123z",
-            " 2019-01-10T22:34:04.123456789Z ",
+            "2019-01-10T22:34:04.123456789Z",
             "2019-01-10T22:34:04,5Z",
             "2019-01-11T07:34:04+09:00",
             "2019-01-11T07:34:04+0900",
@@ -325,6 +330,8 @@ mod tests {
             "2019-01-10T",
             "2019-01-10T22:34:04.Z",
             "2019-01-10T22:34:04+19:00",
+            "2019-01-10T22:34:04+09:",
+            "20190110T2234:04",
             "2019-01-10T22:34:04 Europe/Berlin",
             "2019-01-10x",
             "NaN",
@@ -351,6 +358,7 @@ mod tests {
         assert_eq!(read("2019-01-10", "seconds"), Err(CellFault::NotATime));
         assert_eq!(read("10/01/2019 22:34:04", "dd/MM/yyyy HH:mm:ss"), Ok(T));
         assert_eq!(read("1/10/19 10:34 PM", "M/d/yy h:mm a"), Ok(T - 4));
+        assert_eq!(read("2019 10 may", "yyyy d MMMM"), Ok(1_557_446_400));
         assert_eq!(read("Jan 10, 2019 22:34:04 +0000", "MMM d, yyyy HH:mm:ss Z"), Ok(T));
         assert_eq!(read("2019-01-10T22:34:04.123Z", "yyyy-MM-dd'T'HH:mm:ss.SSS'Z'"), Ok(T));
         assert_eq!(read("2019-01-10T22:34:04", "yyyy-MM-dd HH:mm:ss"), Err(CellFault::NotATime));

@@ -259,7 +259,7 @@ fn has_leading_zero(text: &str) -> bool {
 fn is_time(text: &str) -> bool {
     let first = text.trim_start().bytes().next();
     first.is_some_and(|c| c.is_ascii_digit())
-        && epoch_seconds(text, &TimestampFormat::Auto)
+        && epoch_seconds(text.trim(), &TimestampFormat::Auto)
             .is_ok_and(|seconds| PLAUSIBLE.contains(&seconds))
 }
 
