@@ -180,13 +180,24 @@ fn item(letter: char, run: usize) -> Result<PatternItem, String> {
     })
 }
 
-/// The text up to the closing quote, and what follows; `''` is one quote.
+/// The text up to the closing quote, and what follows; `''` is one quote, inside and outside.
 fn quoted(after_quote: &str) -> Result<(String, &str), String> {
     if let Some(rest) = after_quote.strip_prefix('\'') {
         return Ok(("'".into(), rest));
     }
-    let (literal, rest) = after_quote.split_once('\'').ok_or("a closing ' is missing")?;
-    Ok((literal.to_owned(), rest))
+    let mut literal = String::new();
+    let mut rest = after_quote;
+    loop {
+        let (text, after) = rest.split_once('\'').ok_or("a closing ' is missing")?;
+        literal.push_str(text);
+        match after.strip_prefix('\'') {
+            Some(after) => {
+                literal.push('\'');
+                rest = after;
+            }
+            None => return Ok((literal, after)),
+        }
+    }
 }
 
 fn push_literal(items: &mut Vec<PatternItem>, text: &str) {
@@ -261,7 +272,7 @@ mod tests {
         let TimestampFormat::Pattern(pattern) = "yyyyMMdd'T''Z'".parse().unwrap() else {
             panic!("a pattern")
         };
-        assert_eq!(pattern.items().last(), Some(&PatternItem::Literal("TZ".into())));
+        assert_eq!(pattern.items().last(), Some(&PatternItem::Literal("T'Z".into())));
     }
 
     #[test]
