@@ -4,12 +4,11 @@ use handlebars::{
     Context, Handlebars, Helper, HelperResult, Output, RenderContext, RenderErrorReason, no_escape,
 };
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::parameters::OutputFiles;
 use crate::plan::ConversionPlan;
 use crate::schema::Schema;
-use crate::sql;
+use crate::{job, python, sql};
 
 /// A plan's renderings as texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,16 +43,6 @@ impl Artifacts {
         let renderer = Renderer::new();
         let pretty = serde_json::to_string_pretty(plan)
             .map_err(|fault| RenderError { template: "plan.json", fault: fault.to_string() })?;
-        let context = json!({
-            "plan": plan,
-            "columns": sql::columns(plan),
-            "filter": sql::filter(plan),
-            "explode": sql::explode(plan),
-            "converted": sql::converted(plan),
-            "unload": sql::unload(plan),
-            "single_file": plan.destination.files == OutputFiles::Single,
-            "output_name": plan.dataset.name().to_lowercase(),
-        });
         Ok(Self {
             plan: pretty + "\n",
             schema: renderer.render(
@@ -64,17 +53,17 @@ impl Artifacts {
             conversion_job: renderer.render(
                 "conversion_job.py",
                 include_str!("../templates/conversion_job.py.hbs"),
-                &context,
+                &job::context(plan),
             )?,
             explore_sql: renderer.render(
                 "explore.sql",
                 include_str!("../templates/explore.sql.hbs"),
-                &context,
+                &sql::athena::context(plan),
             )?,
             unload_sql: renderer.render(
                 "unload.sql",
                 include_str!("../templates/unload.sql.hbs"),
-                &context,
+                &sql::redshift::context(plan),
             )?,
         })
     }
@@ -116,6 +105,8 @@ impl Renderer {
             };
             handlebars.register_helper(name, Box::new(helper));
         }
+        handlebars.register_helper("python_assigned", Box::new(python_assigned));
+        handlebars.register_helper("python_path", Box::new(python_path));
         Self { handlebars }
     }
 
@@ -136,24 +127,54 @@ type Literal = fn(&Value) -> String;
 /// Helpers that write a value as a literal of a language, so that no text from a parameter or a
 /// column name can break out of its quotes.
 const LITERALS: [(&str, Literal); 3] =
-    [("json", json_literal), ("python", python_literal), ("sql_name", sql_name)];
+    [("json", json_literal), ("python", python::literal), ("sql_name", sql_name)];
 
 fn json_literal(value: &Value) -> String {
     value.to_string()
 }
 
-/// A string, list or number as Python writes it. A JSON string is a Python string as well.
-fn python_literal(value: &Value) -> String {
-    match value {
-        Value::Null => "None".into(),
-        Value::Bool(true) => "True".into(),
-        Value::Bool(false) => "False".into(),
-        Value::Array(items) => {
-            let items: Vec<String> = items.iter().map(python_literal).collect();
-            format!("[{}]", items.join(", "))
-        }
-        other => other.to_string(),
+/// A value as a Python literal that is assigned; its parameters are the value, and the column that
+/// it begins in.
+fn python_assigned(
+    helper: &Helper<'_>,
+    _: &Handlebars<'_>,
+    _: &Context,
+    _: &mut RenderContext<'_, '_>,
+    out: &mut dyn Output,
+) -> HelperResult {
+    let (value, [column]) = parameters(helper, "python_assigned")?;
+    out.write(&python::assigned(value, column))?;
+    Ok(())
+}
+
+/// A path as a Python list; its parameters are the path, the column that it begins in and how far
+/// its line is indented.
+fn python_path(
+    helper: &Helper<'_>,
+    _: &Handlebars<'_>,
+    _: &Context,
+    _: &mut RenderContext<'_, '_>,
+    out: &mut dyn Output,
+) -> HelperResult {
+    let (steps, [column, indentation]) = parameters(helper, "python_path")?;
+    out.write(&python::path(steps.as_array().map_or(&[], Vec::as_slice), column, indentation))?;
+    Ok(())
+}
+
+/// A helper's value and the numbers behind it.
+fn parameters<'a, const N: usize>(
+    helper: &'a Helper<'_>,
+    name: &'static str,
+) -> Result<(&'a Value, [usize; N]), RenderErrorReason> {
+    let param = |at| {
+        let param = helper.param(at).ok_or(RenderErrorReason::ParamNotFoundForIndex(name, at));
+        param.map(|param| param.value())
+    };
+    let mut numbers = [0; N];
+    for (at, number) in numbers.iter_mut().enumerate() {
+        *number = param(at + 1)?.as_u64().unwrap_or_default() as usize;
     }
+    Ok((param(0)?, numbers))
 }
 
 fn sql_name(value: &Value) -> String {
@@ -162,15 +183,13 @@ fn sql_name(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
     fn no_text_breaks_out_of_its_literal() {
-        let hostile = json!("x'; DROP \"TABLE\" \\ \n {{y}} \u{2028}");
         assert_eq!(sql_name(&json!("a\"b")), "\"a\"\"b\"");
         assert_eq!(sql::text("it's"), "'it''s'");
-        let python = python_literal(&hostile);
-        assert_eq!(serde_json::from_str::<Value>(&python).unwrap(), hostile);
-        assert!(!python.contains('\n'));
     }
 }

@@ -89,6 +89,15 @@ pub struct Destination {
     pub files: OutputFiles,
 }
 
+impl Destination {
+    /// The URL of a folder of the bucket, which is called `DESTINATION_BUCKET` where none is known.
+    pub(crate) fn url(&self, prefix: &str) -> String {
+        let bucket = if self.bucket.is_empty() { "DESTINATION_BUCKET" } else { &self.bucket };
+        let slash = if prefix.is_empty() { "" } else { "/" };
+        format!("s3://{bucket}/{prefix}{slash}")
+    }
+}
+
 /// Keeps the records of some event types.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventFilter {

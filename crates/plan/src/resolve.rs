@@ -50,6 +50,10 @@ pub fn resolve(parameters: &Parameters, table: &Table) -> Result<ConversionPlan,
         ));
     }
 
+    if matches!(format, SourceFormat::Csv(_)) {
+        notes.extend(fields.iter().filter_map(|field| number_as_text(table, field)));
+    }
+
     let mut plan = ConversionPlan {
         plan_version: PLAN_VERSION,
         dataset: parameters.dataset,
@@ -78,6 +82,25 @@ pub fn resolve(parameters: &Parameters, table: &Table) -> Result<ConversionPlan,
     parameters.check_prefixes()?;
     plan.notes.extend(checks::advice(&plan));
     Ok(plan)
+}
+
+/// What to know of a CSV's column of numbers that becomes text: Glue's reader gives the number, not
+/// the cell.
+fn number_as_text(table: &Table, field: &Field) -> Option<String> {
+    use Conversion::{Categorical, EventType, Identifier, Text};
+    let column = table.column(field.source.path()?.first_name())?;
+    let is_number = matches!(
+        column.column_type(),
+        ColumnType::Int | ColumnType::BigInt | ColumnType::Float | ColumnType::Double
+    );
+    let is_text = matches!(field.conversion, Identifier | EventType | Text | Categorical);
+    (is_number && is_text).then(|| {
+        format!(
+            "the Glue job reads {} as the table's {}, so that 007 becomes 7; where zeros in front \
+             matter, the table must say string",
+            field.name, column.type_name
+        )
+    })
 }
 
 /// The mapped columns of a dataset in output order: the order that the first edition of this
