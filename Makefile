@@ -33,7 +33,8 @@ functions: $(SAM_VENV)/installed
 
 test: build functions $(VENV)/installed $(LINT_VENV)/installed
 	cargo test --locked --workspace
-	CORPORA=$(CORPORA) $(VENV)/bin/python -m pytest tests
+	CORPORA=$(CORPORA) $(VENV)/bin/python -m pytest tests --ignore-glob='*/test_bulk*'
+	$(VENV)/bin/python -m pytest --numprocesses 2 tests/test_bulk*.py
 
 # The stack on a local stand-in for AWS, to try it by hand.
 local: build functions $(VENV)/installed

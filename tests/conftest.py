@@ -93,3 +93,27 @@ def usual(aws):
     yield
     aws.set(max_timeout=None, crawl_seconds=0.3)
     aws.stop_functions()
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory):
+    """A Spark session; its `buckets` is the folder whose folders stand for S3."""
+    import bulk
+
+    buckets = tmp_path_factory.mktemp("buckets")
+    session = bulk.session(buckets)
+    session.buckets = buckets
+    yield session
+    session.stop()
+
+
+@pytest.fixture
+def bulk_case(spark, tmp_path, request):
+    """Makes a case for both engines from parameters."""
+    import bulk
+
+    def make(**parameters):
+        name = "".join(c if c.isalnum() else "-" for c in request.node.name)
+        return bulk.Case(name, tmp_path / "work", parameters, spark.buckets)
+
+    return make

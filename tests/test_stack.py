@@ -11,7 +11,7 @@ import segment_messages
 from deployment import Stack
 from local_aws.client import wait_until
 from personalize_rules import check, check_schema, read_csv
-from segment_messages import COLUMNS, messages
+from segment_messages import messages
 
 USERS_QUEUE = "queue-of-the-user"
 ODD_NAMES = ["plain", "two words", "one+one", "100%", "a=b", "ünïcödé", "日本", "(x)&y;z,w", "%2B", "'q'"]
@@ -182,7 +182,6 @@ def test_a_replaced_object_replaces_its_rows(stack, made):
 
 def test_a_poisoned_object_fails_alone_and_at_once(stack):
     good = gzip.compress(json.dumps(messages(1, seed=3)[0]).encode())
-    events = []
     for number in range(10):
         key = f"logs/segment-logs/batch/{number}.gz"
         stack.s3.put_object(Bucket=stack.source, Key=key, Body=good[:-12] if number == 4 else good)
