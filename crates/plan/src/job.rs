@@ -1,5 +1,7 @@
 //! What the template of the Glue job is told of a plan.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::conversion::Conversion;
@@ -154,68 +156,55 @@ fn timestamp(format: &TimestampFormat) -> Value {
 /// The pattern as a regular expression of Java, and how each part of the time comes of its groups.
 fn by_pattern(pattern: &DatePattern) -> Value {
     let mut regex = "^".to_owned();
+    let mut parts: BTreeMap<&str, String> = BTreeMap::new();
+    let mut months = Vec::new();
     let mut groups = 0;
-    let [mut hour, mut minute, mut second] =
-        ["F.lit(0)".to_owned(), "F.lit(0)".to_owned(), "F.lit(0)".to_owned()];
-    let [mut year, mut month, mut day] = [String::new(), String::new(), String::new()];
-    let (mut half_day, mut offset, mut months) = (None, None, Vec::new());
     for item in pattern.items() {
-        let (group, value) = match item {
-            PatternItem::Year => ("([0-9]{4})".to_owned(), Some((&mut year, ""))),
-            PatternItem::ShortYear => ("([0-9]{2})".to_owned(), Some((&mut year, "2000 + "))),
-            PatternItem::Month(digits) => (number(*digits), Some((&mut month, ""))),
-            PatternItem::Day(digits) => (number(*digits), Some((&mut day, ""))),
-            PatternItem::Hour(digits) | PatternItem::Hour12(digits) => {
-                (number(*digits), Some((&mut hour, "")))
+        let group = groups + 1;
+        let digits = format!("digits({group})");
+        let (expression, part) = match item {
+            PatternItem::Year => ("([0-9]{4})".to_owned(), Some(("year", digits))),
+            PatternItem::ShortYear => {
+                ("([0-9]{2})".to_owned(), Some(("year", format!("2000 + {digits}"))))
             }
-            PatternItem::Minute(digits) => (number(*digits), Some((&mut minute, ""))),
-            PatternItem::Second(digits) => (number(*digits), Some((&mut second, ""))),
+            PatternItem::Month(count) => (number(*count), Some(("month", digits))),
             PatternItem::MonthName { full } => {
                 let names = MONTHS.iter().map(|name| if *full { *name } else { &name[..3] });
                 months = names.map(str::to_owned).collect();
-                (format!("((?i:{}))", months.join("|")), None)
-            }
-            PatternItem::AmPm => ("((?i:am|pm))".to_owned(), None),
-            PatternItem::Offset => ("(Z|[+-][0-9]{2}(?::?[0-9]{2})?+)".to_owned(), None),
-            PatternItem::Fraction(count) => {
-                regex += &format!("[0-9]{{{count}}}");
-                continue;
-            }
-            PatternItem::Literal(literal) => {
-                regex.extend(literal.chars().map(escaped));
-                continue;
-            }
-        };
-        regex += &group;
-        groups += 1;
-        match (item, value) {
-            (_, Some((part, before))) => *part = format!("{before}digits({groups})"),
-            (PatternItem::AmPm, None) => half_day = Some(groups),
-            (PatternItem::Offset, None) => offset = Some(groups),
-            _ => {
-                month = format!(
-                    "F.array_position(F.lit(MONTHS), F.lower(part({groups}))).cast(\"int\")"
+                let month = format!(
+                    "F.array_position(F.lit(MONTHS), F.lower(part({group}))).cast(\"int\")"
                 );
+                (format!("((?i:{}))", months.join("|")), Some(("month", month)))
             }
+            PatternItem::Day(count) => (number(*count), Some(("day", digits))),
+            PatternItem::Hour(count) | PatternItem::Hour12(count) => {
+                (number(*count), Some(("hour", digits)))
+            }
+            PatternItem::Minute(count) => (number(*count), Some(("minute", digits))),
+            PatternItem::Second(count) => (number(*count), Some(("second", digits))),
+            PatternItem::AmPm => ("((?i:am|pm))".to_owned(), Some(("half_day", group.to_string()))),
+            PatternItem::Offset => {
+                let offset = "(Z|[+-][0-9]{2}(?::?[0-9]{2})?+)".to_owned();
+                (offset, Some(("offset", group.to_string())))
+            }
+            PatternItem::Fraction(count) => (format!("[0-9]{{{count}}}"), None),
+            PatternItem::Literal(literal) => (literal.chars().map(escaped).collect(), None),
+        };
+        regex += &expression;
+        if let Some((name, value)) = part {
+            parts.insert(name, value);
+            groups = group;
         }
     }
-    let parts = [
-        ("year", year),
-        ("month", month),
-        ("day", day),
-        ("hour", hour),
-        ("minute", minute),
-        ("second", second),
-    ];
-    let parts: Vec<Value> =
-        parts.into_iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
+    let part = |name| json!({ "name": name, "value": parts.get(name).map_or("F.lit(0)", |v| v) });
+    let names = ["year", "month", "day", "hour", "minute", "second"];
     json!({
         "text": pattern.as_str(),
         "regex": regex + "$",
         "months": months,
-        "parts": parts,
-        "half_day_group": half_day,
-        "offset_group": offset,
+        "parts": names.map(part).to_vec(),
+        "half_day_group": parts.get("half_day"),
+        "offset_group": parts.get("offset"),
     })
 }
 
