@@ -157,6 +157,18 @@ def test_a_part_that_is_refused_is_the_reason(stack, proxy):
     assert stack.uploads_left() == []
 
 
+def test_a_stack_is_deleted_while_a_crawl_is_rendered(aws, proxy):
+    stack = Stack(aws, "rendering")
+    stack.put("source/first.json", [RECORD])
+    assert stack.launch() == "CREATE_COMPLETE", stack.reasons()
+    stack.put("source/second.json", [{**RECORD, "more": 1}])
+    delays = proxy.count("delay")
+    proxy.fail("delay", method="PUT", path="/renderings/", times=1, seconds=1.5)
+    aws.client("glue").start_crawler(Name=stack.outputs["ConversionGlueCrawlerName"])
+    wait_until(lambda: proxy.count("delay") > delays, 20, "nothing is rendered")
+    stack.remove()
+
+
 def test_one_request_that_hangs_does_not_fail_its_batch_mates(aws, stack, proxy, usual):
     aws.set(max_timeout=4)
     aws.stop_functions()

@@ -1,5 +1,7 @@
 //! `Custom::ConversionArtifacts`: the crawled table becomes plan, schema, Glue job and SQL.
 
+use std::time::Duration;
+
 use aws_sdk_glue::Client as Glue;
 use personalize_aws::{Deadline, Level, Metrics, Unit};
 use personalize_plan::glue::{Table, TableError};
@@ -17,6 +19,8 @@ use crate::store::{Over, Published, Store, StoreError, short_hash};
 
 /// How often the artifacts are made again if the stack gives other parameters meanwhile.
 const ATTEMPTS: usize = 5;
+/// As long as rendering and storing take, with time to spare.
+const RENDERING: Duration = Duration::from_secs(2);
 
 /// What the resource needs of AWS.
 #[derive(Debug, Clone)]
@@ -164,7 +168,13 @@ impl ArtifactsResource {
                 tracing::info!(crawler, "nothing has changed");
                 return Ok(());
             }
-            match self.publish(&rendered, Cause::Crawl, Over::Only(plan)).await {
+            let published = self.publish(&rendered, Cause::Crawl, Over::Only(plan)).await;
+            if self.store.parameters().await?.is_none() {
+                tracing::info!(crawler, "the stack was deleted meanwhile; nothing is left of it");
+                self.store.remove_all().await?;
+                return Ok(());
+            }
+            match published {
                 Ok((_, changes)) => {
                     if !changes.is_empty() {
                         self.report(&changes);
@@ -194,7 +204,16 @@ impl ArtifactsResource {
         deadline: &Deadline,
     ) -> Result<(), ArtifactsError> {
         self.stop_crawling(request, deadline).await;
-        let objects = self.store.remove_all().await?;
+        let mut objects = 0;
+        loop {
+            let removed = self.store.remove_all().await?;
+            objects += removed;
+            if removed == 0 {
+                break;
+            }
+            // A rendering may be under way that began while there was something to render.
+            tokio::time::sleep(RENDERING).await;
+        }
         tracing::info!(objects, bucket = self.store.bucket, "artifacts removed");
         Ok(())
     }
