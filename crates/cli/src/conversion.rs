@@ -6,10 +6,9 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Seek as _, SeekFrom, Write};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context as _;
 use indicatif::ProgressBar;
@@ -18,9 +17,9 @@ use personalize_plan::ConversionPlan;
 use tempfile::SpooledTempFile;
 
 use crate::files::InputFile;
-use crate::interrupt::{self, Interruptible};
+use crate::input::FileInput;
+use crate::interrupt;
 use crate::output::{self, CompleteFile, MadeFolders, PendingFile};
-use crate::progress::Counted;
 
 /// How many files may be done before their turn.
 const AHEAD: usize = 16;
@@ -272,8 +271,7 @@ impl Assembly<'_> {
         Ok((outcome, has_rows.then(|| csv.complete())))
     }
 
-    /// Converts one file. What is wrong with the file, a panic in a decoder included, fails that
-    /// file; that results cannot be written, as on a full disk, ends the whole conversion.
+    /// Converts one file. What is wrong with the file fails that file; that results cannot be written, as on a full disk, ends the whole conversion.
     fn convert_one(
         &self,
         file: &InputFile,
@@ -284,23 +282,13 @@ impl Assembly<'_> {
             name: file.path.display().to_string(),
             partition_values: partition_values(&self.plan.source.partition_keys, &file.relative),
         };
-        let input = match fs_err::File::open(&file.path) {
-            Ok(input) => input,
+        let input = match FileInput::open(&file.path, &self.bar) {
+            Ok(input) => Arc::new(input),
             Err(fault) => return Ok(Err(fault.to_string())),
         };
-        let input = Interruptible(Counted { reader: input, bar: self.bar.clone() });
-        let rejects = BufWriter::new(rejects);
-        let converted = catch_unwind(AssertUnwindSafe(|| {
-            self.converter.convert(&source, input, rows, rejects)
-        }));
-        match converted {
-            Ok(Err(ConvertError::Write(fault))) => {
-                Err(fault).context("the output cannot be written")
-            }
-            Ok(converted) => Ok(converted.map_err(|fault| format!("{} {fault}", source.name))),
-            Err(_) => {
-                Ok(Err(format!("{} cannot be converted: a fault in this program", source.name)))
-            }
+        match self.converter.convert(&source, input, rows, BufWriter::new(rejects)) {
+            Err(ConvertError::Write(fault)) => Err(fault).context("the output cannot be written"),
+            converted => Ok(converted.map_err(|fault| format!("{} {fault}", source.name))),
         }
     }
 

@@ -1,14 +1,16 @@
 //! Looks at samples of a source's files and says what a crawler would record.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::bail;
+use indicatif::ProgressBar;
 use personalize_engine::infer::{FileKind, Profile};
 use personalize_plan::Parameters;
 use personalize_plan::glue::Table;
 
 use crate::files::SourceFiles;
-use crate::interrupt::Interruptible;
+use crate::input::FileInput;
 
 /// Files of a large source that are looked at, spread over all of it.
 const MOST_FILES: usize = 500;
@@ -45,8 +47,8 @@ impl Crawl {
         let mut whole = chosen == files.files.len();
         for number in 0..chosen {
             let file = &files.files[number * files.files.len() / chosen];
-            let input = Interruptible(fs_err::File::open(&file.path)?);
-            match profile.sample(input, most_of_each) {
+            let input = Arc::new(FileInput::open(&file.path, &ProgressBar::hidden())?);
+            match profile.sample(input, most_of_each, parameters.limits) {
                 Ok(FileKind::Sampled { whole: read_whole }) => whole &= read_whole,
                 Ok(FileKind::Empty) => {}
                 Ok(FileKind::Different(kind)) => {

@@ -1,6 +1,6 @@
 //! Ctrl-C and SIGTERM: work stops at the next block, and what is unfinished is removed.
 
-use std::io::{self, Read};
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -17,15 +17,8 @@ pub(crate) fn is_interrupted() -> bool {
     INTERRUPTED.load(Ordering::Relaxed)
 }
 
-/// Reads until the process is interrupted.
-pub(crate) struct Interruptible<R>(pub(crate) R);
-
-impl<R: Read> Read for Interruptible<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if is_interrupted() {
-            // Not ErrorKind::Interrupted, on which readers try again.
-            return Err(io::Error::other("interrupted"));
-        }
-        self.0.read(buffer)
-    }
+/// An error once the process is interrupted, for whoever reads.
+pub(crate) fn check() -> io::Result<()> {
+    // Not ErrorKind::Interrupted, on which readers try again.
+    if is_interrupted() { Err(io::Error::other("interrupted")) } else { Ok(()) }
 }

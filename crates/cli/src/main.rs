@@ -15,6 +15,7 @@ mod conversion;
 mod crawl;
 mod failure;
 mod files;
+mod input;
 mod interrupt;
 mod output;
 mod overrides;

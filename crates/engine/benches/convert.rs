@@ -5,11 +5,13 @@
 
 use std::fmt::Write as _;
 use std::hint::black_box;
+use std::sync::Arc;
 
+use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use personalize_engine::infer::Profile;
 use personalize_engine::{Converter, SourceFile};
-use personalize_plan::{Parameters, resolve};
+use personalize_plan::{Limits, Parameters, resolve};
 
 const RECORDS: u64 = 20_000;
 
@@ -41,8 +43,11 @@ fn nested() -> String {
 }
 
 fn conversion(criterion: &mut Criterion, name: &str, text: &str, parameters: &[(&str, &str)]) {
+    let input = Arc::new(Bytes::copy_from_slice(text.as_bytes()));
     let mut profile = Profile::default();
-    profile.sample(text.as_bytes(), 1 << 20).expect("text in memory can be read");
+    profile
+        .sample(Arc::clone(&input) as _, 1 << 20, Limits::default())
+        .expect("text in memory can be read");
     let table = profile.table("events", "", &[]).expect("it is JSON");
     let parameters = Parameters::from_pairs(parameters.iter().copied()).expect("they are valid");
     let plan = resolve(&parameters, &table).expect("its columns are there");
@@ -54,7 +59,8 @@ fn conversion(criterion: &mut Criterion, name: &str, text: &str, parameters: &[(
         bencher.iter(|| {
             rows.clear();
             let file = SourceFile::default();
-            let counts = converter.convert(&file, text.as_bytes(), &mut rows, std::io::sink());
+            let input = Arc::clone(&input);
+            let counts = converter.convert(&file, input, &mut rows, std::io::sink());
             black_box(counts.expect("text in memory can be converted"))
         });
     });

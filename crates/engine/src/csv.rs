@@ -1,5 +1,9 @@
 //! Delimited text quoted as RFC 4180 says: framing into rows and cells, and the cells by column.
 
+use personalize_plan::{ConversionPlan, CsvFormat, FieldSource};
+
+use crate::convert::Mapping;
+use crate::error::ConvertError;
 use crate::fault::RecordFault;
 use crate::frame::Frame;
 use crate::value::{Escapes, Record, Slot, Text, Value};
@@ -181,12 +185,91 @@ impl<'a> Row<'a> {
     }
 }
 
+/// The source column of each of the mapping's fixed slots, and whether a record must have it.
+pub(crate) fn slot_columns(plan: &ConversionPlan, mapping: &Mapping) -> Vec<(String, bool)> {
+    let (fixed, _) = mapping.projection.slots();
+    let mut columns = vec![(String::new(), false); fixed];
+    let required = plan.fields.iter().map(|field| (&field.source, !field.nullable));
+    let filter = plan.filter.iter().map(|filter| (&filter.source, true));
+    let mut projection = mapping.projection.clone();
+    for (source, required) in required.chain(filter) {
+        if let FieldSource::Path(path) = source
+            && let Slot::Fixed(slot) = projection.add(path)
+        {
+            columns[slot].0 = path.first_name().to_owned();
+            columns[slot].1 |= required;
+        }
+    }
+    columns
+}
+
+/// How a file's cells fill the plan's slots, once its header is read.
+pub(crate) struct Header<'a> {
+    format: &'a CsvFormat,
+    columns: &'a [(String, bool)],
+    layout: Option<Layout>,
+}
+
+/// Which cells a file's rows have.
+pub(crate) struct Layout {
+    cells: usize,
+    cell_of_slot: Vec<Option<usize>>,
+}
+
+impl<'a> Header<'a> {
+    /// A header to be read; `columns` are the [`slot_columns`].
+    pub(crate) fn new(format: &'a CsvFormat, columns: &'a [(String, bool)]) -> Self {
+        Self { format, columns, layout: None }
+    }
+
+    /// What was read.
+    pub(crate) fn layout(&self) -> Option<&Layout> {
+        self.layout.as_ref()
+    }
+
+    /// Takes the first row for the header, if the format has one, else the table's columns; true
+    /// if the row is done with.
+    pub(crate) fn read(&mut self, rows: &Rows, first_row: &str) -> Result<bool, ConvertError> {
+        let names: Vec<String> = if self.format.header {
+            column_names(&rows.row(first_row).texts().collect::<Vec<_>>())
+        } else {
+            self.format.columns.clone()
+        };
+        let mut cell_of_slot = Vec::with_capacity(self.columns.len());
+        for (column, required) in self.columns {
+            let lower = column.to_lowercase();
+            let cell = names.iter().position(|name| name.to_lowercase() == lower);
+            if cell.is_none() && *required {
+                return Err(ConvertError::MissingColumn { missing: column.clone(), found: names });
+            }
+            cell_of_slot.push(cell);
+        }
+        self.layout = Some(Layout { cells: names.len(), cell_of_slot });
+        Ok(self.format.header)
+    }
+}
+
+impl Layout {
+    /// The last row, whose bytes are `text`, by slots; a fault if it has too many or too few cells.
+    pub(crate) fn row<'a>(
+        &'a self,
+        rows: &'a Rows,
+        text: &'a str,
+    ) -> Result<MappedRow<'a>, RecordFault> {
+        let (expected, found) = (self.cells, rows.cells());
+        if expected != found {
+            return Err(RecordFault::Ragged { expected, found });
+        }
+        Ok(MappedRow { row: rows.row(text), cell_of_slot: &self.cell_of_slot })
+    }
+}
+
 /// A row's cells by the plan's slots.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct MappedRow<'a> {
-    pub(crate) row: Row<'a>,
+    row: Row<'a>,
     /// Which cell fills each slot; none where the file has no such column.
-    pub(crate) cell_of_slot: &'a [Option<usize>],
+    cell_of_slot: &'a [Option<usize>],
 }
 
 impl Record for MappedRow<'_> {

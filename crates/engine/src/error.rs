@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::compression::Compression;
+use crate::compression::{Compression, LimitFault};
 
 /// Why a whole file cannot be converted; nothing of it counts as written.
 #[derive(Debug, thiserror::Error)]
@@ -34,14 +34,28 @@ pub enum ConvertError {
         /// What the decoder says.
         fault: String,
     },
-    /// The content is no text that this plan could read.
+    /// The content is of another format than the plan's.
     #[error("is {found}; this plan reads {expected}")]
-    NotText {
+    OtherFormat {
         /// What the content is.
         found: &'static str,
         /// What the plan reads.
         expected: &'static str,
     },
+    /// An archive unpacks to too much, or holds too many archives in each other.
+    #[error("is no archive that is safe to unpack: {0}")]
+    Limit(#[source] LimitFault),
+    /// The content is damaged, or written in a way that is not read.
+    #[error("cannot be read as {format}: {fault}")]
+    Unreadable {
+        /// The format.
+        format: &'static str,
+        /// What the format's library says, and where.
+        fault: String,
+    },
+    /// The library that reads the format gave up in a way that only this file can be the cause of.
+    #[error("cannot be read, for it is damaged in a way that its reader does not expect: {0}")]
+    Panic(String),
     /// A record is too long.
     #[error("has a record at byte {offset} (line {line}) that is longer than 16 MiB")]
     RecordTooLong {
@@ -71,8 +85,3 @@ impl ConvertError {
         !matches!(self, Self::Read(_) | Self::Write(_))
     }
 }
-
-/// An error of the reader that a file's bytes come from, to be told from a decoder's.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub(crate) struct SourceError(pub(crate) io::Error);

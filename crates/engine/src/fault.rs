@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::json::Stop;
+
 /// Why a record is set aside. The record's fault alone: the next record is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum RecordFault {
@@ -39,6 +41,15 @@ pub(crate) enum CellFault {
     IsArray,
     NestedInArray,
     LoneSurrogate,
+}
+
+impl From<Stop> for RecordFault {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::End => Self::Unfinished,
+            Stop::Syntax(syntax) => Self::Json(syntax.fault),
+        }
+    }
 }
 
 impl RecordFault {

@@ -1,4 +1,4 @@
-//! Rejected records as JSON lines: the bytes, the reason, and where they were.
+//! Rejected records as JSON lines: the record, the reason, and where it was.
 
 use std::io::{self, Write};
 
@@ -6,29 +6,55 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
+use crate::window::Place;
+
 /// A rejected record; one line of the rejects.
 #[derive(Debug, Serialize)]
 pub(crate) struct Reject<'a> {
     pub(crate) file: &'a str,
-    /// The record's first byte, in the decompressed content.
-    pub(crate) offset: u64,
-    /// The record's first line, counted from one.
-    pub(crate) line: u64,
+    #[serde(flatten)]
+    pub(crate) position: Position,
     pub(crate) reason: &'a str,
     pub(crate) message: &'a str,
     #[serde(flatten)]
-    pub(crate) bytes: Bytes<'a>,
+    pub(crate) content: Content<'a>,
+}
+
+/// Where in a file a record is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Position {
+    Text(Place),
+    /// In Parquet; rows are counted from one, row groups from zero
+    RowGroup {
+        row: u64,
+        row_group: usize,
+    },
+    /// In ORC; rows are counted from one, stripes from zero
+    Stripe {
+        row: u64,
+        stripe: usize,
+    },
+    /// In Avro; rows are counted from one, blocks from zero
+    Block {
+        row: u64,
+        block: u64,
+    },
+    /// In Ion, where a row is a value at the top, counted from one
+    Row {
+        row: u64,
+    },
 }
 
 /// The record itself: as text, or in Base64 where it is none.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Bytes<'a> {
+pub(crate) enum Content<'a> {
     Record(&'a str),
     RecordBase64(String),
 }
 
-impl<'a> Bytes<'a> {
+impl<'a> Content<'a> {
     pub(crate) fn of(bytes: &'a [u8]) -> Self {
         match std::str::from_utf8(bytes) {
             Ok(text) => Self::Record(text),

@@ -3,6 +3,8 @@
 use std::io::{self, Read};
 use std::ops::Range;
 
+use serde::Serialize;
+
 /// Bytes that are read at once.
 const BLOCK: usize = 256 * 1024;
 
@@ -22,11 +24,11 @@ pub(crate) struct Window<R> {
 }
 
 /// A place in a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(crate) struct Place {
-    /// Counted from zero, after decompression
+    /// The first byte, counted from zero, after decompression
     pub(crate) offset: u64,
-    /// Counted from one
+    /// The first line, counted from one
     pub(crate) line: u64,
 }
 

@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
 
 use std::io::Read;
+use std::sync::Arc;
 
-use personalize_engine::{ConvertError, Converter, Counts, SourceFile};
+use bytes::Bytes;
+use personalize_engine::{ConvertError, Converter, Counts, Input, SourceFile};
 use personalize_plan::glue::{Column, Table};
 use personalize_plan::{Parameters, resolve};
 use proptest::prelude::*;
@@ -25,7 +27,11 @@ struct Converted {
     rejects: Vec<serde_json::Value>,
 }
 
-fn convert(converter: &Converter, input: impl Read) -> Result<Converted, ConvertError> {
+fn convert(converter: &Converter, bytes: &[u8]) -> Result<Converted, ConvertError> {
+    convert_input(converter, Arc::new(Bytes::copy_from_slice(bytes)))
+}
+
+fn convert_input(converter: &Converter, input: Arc<dyn Input>) -> Result<Converted, ConvertError> {
     let (mut rows, mut rejects) = (Vec::new(), Vec::new());
     let counts = converter.convert(&SourceFile::default(), input, &mut rows, &mut rejects)?;
     let rejects = String::from_utf8(rejects).unwrap();
@@ -103,11 +109,28 @@ fn offsets_and_lines_of_rejects_hold_in_large_files() {
     assert_eq!(found, places);
 }
 
+/// A record that begins and does not end.
+struct Endless;
+
+impl Input for Endless {
+    fn size(&self) -> u64 {
+        1 << 30
+    }
+
+    fn stream(&self) -> std::io::Result<Box<dyn Read + Send>> {
+        let spaces = std::io::repeat(b' ').take(1 << 30);
+        Ok(Box::new(std::io::Cursor::new(b"{\"x\":[".to_vec()).chain(spaces)))
+    }
+
+    fn read_range(&self, _: u64, _: usize) -> std::io::Result<Bytes> {
+        panic!("text is read from its beginning")
+    }
+}
+
 #[test]
 fn a_record_without_an_end_is_told_not_held() {
-    let endless =
-        std::io::Cursor::new(b"{\"x\":[".to_vec()).chain(std::io::repeat(b' ').take(1 << 30));
-    let fault = convert(&converter("json", &[]), endless).err().expect("it never ends");
+    let fault = convert_input(&converter("json", &[]), Arc::new(Endless)).err();
+    let fault = fault.expect("it never ends");
     assert!(matches!(fault, ConvertError::RecordTooLong { offset: 0, line: 1 }), "{fault}");
     assert!(fault.is_poison());
 
@@ -122,7 +145,7 @@ fn a_record_without_an_end_is_told_not_held() {
     for _ in 0..1_200_000 {
         text.extend_from_slice(b"u,i,1700000000\n");
     }
-    let converted = convert(&converter("csv", &[]), text.as_slice()).unwrap();
+    let converted = convert(&converter("csv", &[]), &text).unwrap();
     assert_eq!((converted.counts.rows_written, converted.counts.rejected()), (1_200_000, 1));
 }
 
@@ -145,7 +168,7 @@ proptest! {
     #[test]
     fn whatever_the_bytes_counts_add_up_and_nothing_is_lost(bytes in bytes(), csv in any::<bool>()) {
         let converter = converter(if csv { "csv" } else { "json" }, &[]);
-        let Ok(converted) = convert(&converter, bytes.as_slice()) else { return Ok(()) };
+        let Ok(converted) = convert(&converter, &bytes) else { return Ok(()) };
         let counts = &converted.counts;
         prop_assert_eq!(counts.records_read, counts.records_written + counts.filtered + counts.rejected());
         prop_assert_eq!(counts.rows_written as usize, converted.rows.lines().count());

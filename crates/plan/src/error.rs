@@ -209,23 +209,33 @@ pub enum PlanError {
         consequence: &'static str,
     },
     /// The table's format is not read.
-    #[error("table `{table}` is classified as {classification}; this program reads json and csv")]
+    #[error(
+        "table `{table}` is classified as {classification}; this program reads json, csv, parquet, \
+         orc, avro, xml, ion, bson and logs with a grok pattern"
+    )]
     Format {
         /// The table.
         table: String,
         /// Its classification.
         classification: String,
     },
-    /// The table's files begin with several lines that are no rows.
-    #[error(
-        "table `{table}` skips {count} lines of each file; this program reads files with one header \
-         line or none"
-    )]
+    /// What the table says of its header is no number.
+    #[error("table `{table}` has skip.header.line.count `{count}`, which is no number of lines")]
     HeaderLines {
         /// The table.
         table: String,
-        /// How many lines are skipped.
+        /// The value.
         count: String,
+    },
+    /// The table does not say something without which its files cannot be read.
+    #[error(
+        "table `{table}` has no parameter `{parameter}`, without which its files cannot be read;          a crawler writes it where its custom classifier has one"
+    )]
+    MissingTableParameter {
+        /// The table.
+        table: String,
+        /// The parameter.
+        parameter: &'static str,
     },
     /// The table's delimiter or quote is not one byte.
     #[error("table `{table}` has the {what} `{value}`, which is not one ASCII character")]

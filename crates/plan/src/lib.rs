@@ -29,6 +29,7 @@ mod propose;
 mod python;
 mod resolve;
 mod schema;
+mod source_format;
 mod sql;
 mod timestamp_format;
 
@@ -42,8 +43,8 @@ pub use parameters::{
 };
 pub use path::{PathError, SourcePath, Step};
 pub use plan::{
-    ConversionPlan, CsvFormat, Destination, EventFilter, Field, FieldSource, PLAN_VERSION,
-    PlanTextError, Source, SourceFormat,
+    ConversionPlan, CsvFormat, Destination, EventFilter, Field, FieldSource, GrokFormat, Limits,
+    PLAN_VERSION, PlanTextError, Source, SourceFormat,
 };
 pub use propose::{ColumnProfile, Proposal, propose};
 pub use resolve::resolve;

@@ -6,6 +6,7 @@ use crate::conversion::Conversion;
 use crate::dataset::{Dataset, Domain};
 use crate::nearest::nearest;
 use crate::path::{PathError, SourcePath};
+use crate::plan::Limits;
 use crate::timestamp_format::{TimestampFormat, TimestampFormatError};
 
 /// A parameter's name, default and meaning.
@@ -51,6 +52,8 @@ parameters! {
     "EventTypes" = "": "comma-separated event types to keep; empty keeps all";
     "AdditionalColumns" = "": "more columns: source.path:DESTINATION:type:categorical, comma-separated";
     "TimestampFormat" = "auto": "auto, seconds, milliseconds, microseconds, nanoseconds or a pattern";
+    "MaximumExpansion" = "250": "times its own size that a compressed file may unpack to";
+    "MaximumNesting" = "3": "how deep archives may lie in archives";
     "OutputFiles" = "single": "bulk job: single or many CSV files";
     "CrawlerSchedule" = "": "cron expression of the crawler's runs";
     "ConversionSchedule" = "": "cron expression of the bulk job's runs";
@@ -98,6 +101,8 @@ pub struct Parameters {
     pub additional_columns: Vec<AdditionalColumn>,
     /// `TimestampFormat`
     pub timestamp_format: TimestampFormat,
+    /// `MaximumExpansion` and `MaximumNesting`
+    pub limits: Limits,
     /// `OutputFiles`
     pub output_files: OutputFiles,
 }
@@ -259,6 +264,13 @@ impl Parameters {
             .map(|entry| additional_column(entry))
             .collect::<Result<_, _>>()?,
             timestamp_format: value("TimestampFormat").parse()?,
+            limits: Limits {
+                expansion: positive(value("MaximumExpansion"))
+                    .ok_or_else(|| not_allowed("MaximumExpansion", "a whole number from 1 on"))?,
+                nesting: positive(value("MaximumNesting"))
+                    .filter(|levels| *levels <= MOST_NESTING)
+                    .ok_or_else(|| not_allowed("MaximumNesting", "a whole number from 1 to 16"))?,
+            },
             output_files: match value("OutputFiles").to_ascii_lowercase().as_str() {
                 "single" => OutputFiles::Single,
                 "many" => OutputFiles::Many,
@@ -284,6 +296,13 @@ impl Default for Parameters {
         let none: [(&str, &str); 0] = [];
         Self::from_pairs(none).unwrap_or_else(|_| unreachable!("the defaults are valid"))
     }
+}
+
+/// Each level costs the memory of a decoder.
+const MOST_NESTING: u64 = 16;
+
+fn positive(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|number| *number > 0)
 }
 
 fn additional_column(entry: &str) -> Result<AdditionalColumn, ParameterError> {

@@ -49,6 +49,24 @@ pub struct Source {
     pub format: SourceFormat,
     /// Columns whose values come from the folders, outermost first.
     pub partition_keys: Vec<String>,
+    /// How far archives are unpacked.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// Where the unpacking of compressed files ends, so that a hostile one does no harm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Content may be that many times as large as its file; what is below 256 MiB may be more.
+    pub expansion: u64,
+    /// Archives may hold archives to that depth.
+    pub nesting: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { expansion: 250, nesting: 3 }
+    }
 }
 
 /// How a source's files are written.
@@ -59,6 +77,33 @@ pub enum SourceFormat {
     Json,
     /// Delimited text.
     Csv(CsvFormat),
+    /// Apache Parquet.
+    Parquet,
+    /// Apache ORC.
+    Orc,
+    /// Avro object container files.
+    Avro,
+    /// The elements of one name are the records.
+    Xml {
+        /// The name.
+        row_tag: String,
+    },
+    /// Amazon Ion, as text or binary: the structs at the top are the records.
+    Ion,
+    /// Binary JSON: documents run together.
+    Bson,
+    /// Log lines that a grok pattern takes apart.
+    Grok(GrokFormat),
+}
+
+/// How log lines are taken apart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrokFormat {
+    /// The pattern of a line: `%{IP:client} %{WORD:verb}`.
+    pub pattern: String,
+    /// Patterns that it may use beside the usual ones, a line each: `NAME expression`.
+    #[serde(default)]
+    pub custom_patterns: String,
 }
 
 /// A dialect of delimited text, quoted as RFC 4180 says.
@@ -70,6 +115,9 @@ pub struct CsvFormat {
     pub quote: char,
     /// Whether the first row of each file names the columns.
     pub header: bool,
+    /// Lines at the beginning of each file that are no rows, the header not among them.
+    #[serde(default)]
+    pub skipped_lines: u64,
     /// The columns in order; where there is a header, the file's own order counts.
     pub columns: Vec<String>,
 }

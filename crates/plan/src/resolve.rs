@@ -10,9 +10,10 @@ use crate::nearest::folded;
 use crate::parameters::{ColumnMapping, Parameters, upper_snake};
 use crate::path::SourcePath;
 use crate::plan::{
-    ConversionPlan, CsvFormat, Destination, EventFilter, Field, FieldSource, PLAN_VERSION, Source,
+    ConversionPlan, Destination, EventFilter, Field, FieldSource, PLAN_VERSION, Source,
     SourceFormat,
 };
+use crate::source_format::source_format;
 
 /// Makes the plan for filling the dataset from the table.
 ///
@@ -65,6 +66,7 @@ pub fn resolve(parameters: &Parameters, table: &Table) -> Result<ConversionPlan,
             table: table.name.clone(),
             format,
             partition_keys: table.partition_keys.iter().map(|key| key.name.clone()).collect(),
+            limits: parameters.limits,
         },
         destination: Destination {
             bucket: parameters.destination_bucket.clone(),
@@ -404,71 +406,4 @@ fn event_filter(
         },
     };
     Ok(Some(EventFilter { source, event_types: parameters.event_types.clone() }))
-}
-
-/// What the crawler said, or else what the SerDe reads.
-fn classification(table: &Table) -> Option<&str> {
-    let serde = &table.storage_descriptor.serde_info.serialization_library;
-    table.classification().or_else(|| {
-        let known = [("JsonSerDe", "json"), ("LazySimpleSerDe", "csv"), ("OpenCSVSerde", "csv")];
-        known.iter().find(|(class, _)| serde.ends_with(class)).map(|(_, name)| *name)
-    })
-}
-
-fn source_format(table: &Table) -> Result<SourceFormat, PlanError> {
-    match classification(table) {
-        Some("json") => Ok(SourceFormat::Json),
-        Some("csv") => {
-            let character = |what, names: &[&str], default: char| {
-                let value = names.iter().find_map(|name| table.parameter(name));
-                one_byte(value, default).map_err(|value| PlanError::CsvCharacter {
-                    table: table.name.clone(),
-                    what,
-                    value,
-                })
-            };
-            let columns = &table.storage_descriptor.columns;
-            let header = table.parameter("skip.header.line.count").unwrap_or("0").trim();
-            if !matches!(header, "0" | "1") {
-                return Err(PlanError::HeaderLines {
-                    table: table.name.clone(),
-                    count: header.to_owned(),
-                });
-            }
-            // Hive's own delimiter, where the SerDe is Hive's and none is given.
-            let serde = &table.storage_descriptor.serde_info.serialization_library;
-            let default = if serde.ends_with("LazySimpleSerDe") { '\u{1}' } else { ',' };
-            Ok(SourceFormat::Csv(CsvFormat {
-                delimiter: character(
-                    "delimiter",
-                    &["delimiter", "field.delim", "separatorChar"],
-                    default,
-                )?,
-                quote: character("quote", &["quoteChar"], '"')?,
-                header: header == "1",
-                columns: columns.iter().map(|column| column.name.clone()).collect(),
-            }))
-        }
-        other => Err(PlanError::Format {
-            table: table.name.clone(),
-            classification: other.unwrap_or("nothing").to_owned(),
-        }),
-    }
-}
-
-/// A delimiter as crawlers write it: the character itself, or its escape.
-fn one_byte(value: Option<&str>, default: char) -> Result<char, String> {
-    let Some(value) = value else {
-        return Ok(default);
-    };
-    let mut chars = value.chars();
-    match (chars.next(), chars.next()) {
-        (Some(c), None) if c.is_ascii() => Ok(c),
-        _ => match value {
-            "" => Ok(default),
-            "\\t" => Ok('\t'),
-            "\\u0001" | "\\001" => Ok('\u{1}'),
-            _ => Err(value.to_owned()),
-        },
-    }
 }

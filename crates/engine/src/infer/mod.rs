@@ -3,20 +3,20 @@
 mod delimited;
 mod shape;
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::{self, Read};
+use std::sync::Arc;
 
-use personalize_plan::ColumnProfile;
 use personalize_plan::glue::{Column, ColumnType, SerdeInfo, StorageDescriptor, Table};
+use personalize_plan::{ColumnProfile, Limits};
 
 use crate::compression::{Compression, decompress};
 use crate::content;
 use crate::csv::Rows;
 use crate::frame::Frame;
+use crate::input::{Input, Source};
 use crate::json;
 use crate::projection::Projection;
-use crate::source::SourceReader;
 use crate::window::Window;
 use delimited::Dialect;
 pub use shape::Conflict;
@@ -70,9 +70,14 @@ impl Profile {
     /// # Errors
     ///
     /// Whatever reading gives, also for damaged compressed content.
-    pub fn sample(&mut self, input: impl Read, most: u64) -> io::Result<FileKind> {
-        let bytes = Cell::new(0);
-        let decompressed = decompress(SourceReader::new(input, &bytes))?;
+    pub fn sample(
+        &mut self,
+        input: Arc<dyn Input>,
+        most: u64,
+        limits: Limits,
+    ) -> io::Result<FileKind> {
+        let source = Source::new(input);
+        let decompressed = decompress(source.stream()?, &source, limits)?;
         let compression = decompressed.compression;
         let mut window = Window::new(decompressed.reader);
         while window.bytes().len() < HEAD && !window.is_last() {
@@ -326,12 +331,20 @@ fn recognise(head: &[u8], whole: bool, expected_columns: &[String]) -> Option<Fo
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     fn profile(texts: &[&str]) -> Profile {
         let mut profile = Profile::default();
         for text in texts {
-            let kind = profile.sample(text.as_bytes(), u64::MAX).unwrap();
+            let kind = profile
+                .sample(
+                    Arc::new(Bytes::copy_from_slice(text.as_bytes())),
+                    u64::MAX,
+                    Limits::default(),
+                )
+                .unwrap();
             assert_eq!(kind, FileKind::Sampled { whole: true });
         }
         profile
@@ -362,7 +375,10 @@ mod tests {
     #[test]
     fn other_content_is_named() {
         let mut profile = Profile::default();
-        let mut kind = |bytes: &[u8]| profile.sample(bytes, u64::MAX).unwrap();
+        let mut kind = |bytes: &'static [u8]| {
+            let input = Arc::new(Bytes::from_static(bytes));
+            profile.sample(input, u64::MAX, Limits::default()).unwrap()
+        };
         assert_eq!(kind(b" \n "), FileKind::Empty);
         assert_eq!(kind(b"PAR1...."), FileKind::Unknown("Parquet"));
         assert_eq!(kind(b"{\"a\":1}"), FileKind::Sampled { whole: true });

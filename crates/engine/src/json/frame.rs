@@ -124,8 +124,7 @@ impl Framer {
                 Follows::Other(_) => RecordFault::Json("text behind the object's `}`"),
             },
             Err(Stop::End) if !last => return Frame::More(at),
-            Err(Stop::End) => RecordFault::Unfinished,
-            Err(Stop::Syntax(syntax)) => RecordFault::Json(syntax.fault),
+            Err(stop) => stop.into(),
         };
         match self.end_of_broken(bytes, at, last) {
             Some(end) if fault == RecordFault::Unfinished && end < bytes.len() => {

@@ -7,4 +7,5 @@ mod walk;
 
 pub(crate) use frame::Framer;
 pub(crate) use read::{elements, members, unescape_into};
+pub(crate) use scan::Stop;
 pub(crate) use walk::Walker;

@@ -1,0 +1,107 @@
+//! One file's conversion under way: its rows, its rejects and its counts.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use crate::convert::{Mapping, Outcome, Scratch};
+use crate::converter::SourceFile;
+use crate::counts::Counts;
+use crate::error::ConvertError;
+use crate::fault::RecordFault;
+use crate::rejects::{Content, Position, Reject};
+use crate::value::Record;
+
+/// Rows are handed on in blocks of this size.
+const OUT_BLOCK: usize = 256 * 1024;
+
+/// Takes a file's records one by one, whatever format they were read from.
+pub(crate) struct Run<'a, W, J> {
+    pub(crate) mapping: &'a Mapping,
+    file: &'a SourceFile,
+    /// The file's own name, or that of the entry of it that is read
+    pub(crate) name: String,
+    out: Vec<u8>,
+    rows: W,
+    rejects: J,
+    scratch: Scratch,
+    pub(crate) counts: Counts,
+    rejected: BTreeMap<RecordFault, u64>,
+}
+
+impl<'a, W: Write, J: Write> Run<'a, W, J> {
+    pub(crate) fn new(mapping: &'a Mapping, file: &'a SourceFile, rows: W, rejects: J) -> Self {
+        Self {
+            mapping,
+            file,
+            name: file.name.clone(),
+            out: Vec::with_capacity(2 * OUT_BLOCK),
+            rows,
+            rejects,
+            scratch: Scratch::default(),
+            counts: Counts::default(),
+            rejected: BTreeMap::new(),
+        }
+    }
+
+    /// Appends a record's rows, or nothing if it is filtered or rejected.
+    pub(crate) fn convert(&mut self, record: &impl Record) -> Outcome {
+        let values = &self.file.partition_values;
+        self.mapping.convert(record, values, &mut self.scratch, &mut self.out)
+    }
+
+    /// Counts a record; one that is rejected is the caller's to [`Run::reject`].
+    pub(crate) fn count(&mut self, outcome: Outcome) -> Result<Option<RecordFault>, ConvertError> {
+        match outcome {
+            Outcome::Rejected(fault) => return Ok(Some(fault)),
+            Outcome::Filtered => self.counts.filtered += 1,
+            Outcome::Written { rows } => {
+                self.counts.records_written += 1;
+                self.counts.rows_written += rows;
+                if self.out.len() >= OUT_BLOCK {
+                    self.write_rows()?;
+                }
+            }
+        }
+        self.counts.records_read += 1;
+        Ok(None)
+    }
+
+    /// Counts a rejected record and writes it down.
+    pub(crate) fn reject(
+        &mut self,
+        fault: RecordFault,
+        position: Position,
+        content: Content<'_>,
+    ) -> Result<(), ConvertError> {
+        let names = &self.mapping.field_names;
+        let reject = Reject {
+            file: &self.name,
+            position,
+            reason: &fault.code(names),
+            message: &fault.message(names),
+            content,
+        };
+        reject.write(&mut self.rejects).map_err(ConvertError::Write)?;
+        self.counts.records_read += 1;
+        *self.rejected.entry(fault).or_default() += 1;
+        Ok(())
+    }
+
+    fn write_rows(&mut self) -> Result<(), ConvertError> {
+        self.rows.write_all(&self.out).map_err(ConvertError::Write)?;
+        self.out.clear();
+        Ok(())
+    }
+
+    /// Hands on what is left, and gives the counts.
+    pub(crate) fn finish(mut self) -> Result<Counts, ConvertError> {
+        self.write_rows()?;
+        self.rows.flush().map_err(ConvertError::Write)?;
+        self.rejects.flush().map_err(ConvertError::Write)?;
+        for (fault, count) in &self.rejected {
+            let code = fault.code(&self.mapping.field_names).into_owned();
+            *self.counts.rejected_by_reason.entry(code).or_default() += count;
+        }
+        Ok(self.counts)
+    }
+}
