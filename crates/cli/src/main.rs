@@ -31,6 +31,7 @@ use arguments::{Arguments, Command};
 fn main() -> ExitCode {
     let arguments = Arguments::read();
     interrupt::install();
+    personalize_engine::hide_caught_panics();
     let done = match arguments.command {
         Command::Crawl(arguments) => commands::crawl::run(&arguments),
         Command::Generate(arguments) => commands::generate::run(&arguments),

@@ -1,12 +1,60 @@
 //! Tells text from other content by the first bytes.
 
+use std::io;
+
+use crate::error::ConvertError;
+use crate::input::Source;
+
 /// How much of a file is looked at.
 pub(crate) const HEAD: usize = 8 * 1024;
+
+/// How many bytes tell a binary format.
+const MAGIC: usize = 16;
+pub(crate) const AVRO: &[u8] = b"Obj\x01";
+
+/// A columnar format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Columnar {
+    Parquet,
+    Orc,
+}
+
+/// The columnar format of a source. A header of CSV may begin with the letters of ORC, but does not
+/// end with them.
+pub(crate) fn columnar(source: &Source) -> io::Result<Option<Columnar>> {
+    let size = source.size();
+    let length = usize::try_from(size).unwrap_or(MAGIC).min(MAGIC);
+    let head = source.read_range(0, length)?;
+    Ok(match &head[..] {
+        [b'P', b'A', b'R', b'1', ..] => Some(Columnar::Parquet),
+        [b'O', b'R', b'C', rest @ ..] if rest.len() > 3 => {
+            let tail = source.read_range(size - 4, 4)?;
+            (tail.starts_with(b"ORC") || rest.contains(&0)).then_some(Columnar::Orc)
+        }
+        _ => None,
+    })
+}
+
+/// Refuses a source that does not begin as its format does.
+pub(crate) fn expect(
+    source: &Source,
+    magic: &[u8],
+    expected: &'static str,
+) -> Result<(), ConvertError> {
+    let length = usize::try_from(source.size()).unwrap_or(HEAD).min(HEAD);
+    let head = source.read_range(0, length).map_err(ConvertError::Read)?;
+    if head.starts_with(magic) {
+        return Ok(());
+    }
+    let found = not_text(&head).unwrap_or("text");
+    Err(ConvertError::OtherFormat { found, expected })
+}
 
 /// A file's content that is no UTF-8 text, in words.
 pub(crate) fn not_text(head: &[u8]) -> Option<&'static str> {
     let known = match head {
         [b'P', b'A', b'R', b'1', ..] => Some("Parquet"),
+        [b'P', b'A', b'R', b'E', ..] => Some("encrypted Parquet"),
         [b'O', b'R', b'C', ..] if !head[3..].starts_with(b"\"") => Some("ORC"),
         [b'O', b'b', b'j', 1, ..] => Some("Avro"),
         [b'P', b'K', 3, 4, ..] => Some("a zip archive"),

@@ -1,12 +1,13 @@
 //! One file through all stages: decompress, frame, decode, convert, write.
 
-use std::any::Any;
 use std::io::Write;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use personalize_plan::{ConversionPlan, Limits, SourceFormat};
 
+use crate::avro::Avro;
+use crate::caught::catch;
+use crate::columnar::{self, Orc, Parquet};
 use crate::compression::{Compression, decompress};
 use crate::convert::Mapping;
 use crate::counts::Counts;
@@ -49,6 +50,11 @@ impl Converter {
         self.mapping.field_names.join(",") + "\n"
     }
 
+    /// Whether files of the plan's format are read by range alone, and not from their beginning.
+    pub fn reads_by_range(&self) -> bool {
+        matches!(self.format, SourceFormat::Parquet | SourceFormat::Orc)
+    }
+
     /// Converts one file: rows without a header go to `rows`, rejected records to `rejects`.
     ///
     /// What was written before an error is part of a file and has to be thrown away.
@@ -65,13 +71,12 @@ impl Converter {
     ) -> Result<Counts, ConvertError> {
         let source = Source::new(input);
         // A format's library may panic on a hostile file; that is this file's fault alone.
-        let converting = AssertUnwindSafe(|| {
+        let converting = || {
             let mut run = Run::new(&self.mapping, file, rows, rejects);
             self.read(&source, &mut run)?;
             run.finish()
-        });
-        let converted = catch_unwind(converting)
-            .unwrap_or_else(|panic| Err(ConvertError::Panic(panic_message(panic.as_ref()))));
+        };
+        let converted = catch(converting).unwrap_or_else(|panic| Err(ConvertError::Panic(panic)));
         match (converted, source.take_fault()) {
             (Ok(mut counts), _) => {
                 counts.bytes_read = source.bytes_read();
@@ -87,6 +92,11 @@ impl Converter {
         source: &Arc<Source>,
         run: &mut Run<'_, W, J>,
     ) -> Result<(), ConvertError> {
+        match &self.format {
+            SourceFormat::Parquet => return columnar::convert(&Parquet::open(source)?, run),
+            SourceFormat::Orc => return columnar::convert(&Orc::open(source)?, run),
+            _ => {}
+        }
         let decoding = |fault: &_| decoding_error(fault, Compression::None, 0);
         let stream = source.stream().map_err(ConvertError::Read)?;
         let decompressed =
@@ -97,9 +107,9 @@ impl Converter {
             SourceFormat::Csv(format) => {
                 Text::open(run, reader, compression, "CSV")?.csv(format, &self.columns)
             }
+            SourceFormat::Avro => Avro::open(reader, compression)?.convert(run),
             SourceFormat::Parquet
             | SourceFormat::Orc
-            | SourceFormat::Avro
             | SourceFormat::Xml { .. }
             | SourceFormat::Ion
             | SourceFormat::Bson
@@ -108,11 +118,4 @@ impl Converter {
             }
         }
     }
-}
-
-/// What a caught panic said.
-fn panic_message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "no message".to_owned())
 }

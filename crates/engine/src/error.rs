@@ -54,7 +54,7 @@ pub enum ConvertError {
         fault: String,
     },
     /// The library that reads the format gave up in a way that only this file can be the cause of.
-    #[error("cannot be read, for it is damaged in a way that its reader does not expect: {0}")]
+    #[error("is damaged, or written in a way that is not read: {0}")]
     Panic(String),
     /// A record is too long.
     #[error("has a record at byte {offset} (line {line}) that is longer than 16 MiB")]

@@ -41,6 +41,7 @@ pub(crate) enum CellFault {
     IsArray,
     NestedInArray,
     LoneSurrogate,
+    NotText,
 }
 
 impl From<Stop> for RecordFault {
@@ -104,6 +105,7 @@ impl CellFault {
             Self::IsArray => "array_in",
             Self::NestedInArray => "nested_array_in",
             Self::LoneSurrogate => "lone_surrogate_in",
+            Self::NotText => "not_text",
         }
     }
 }
@@ -125,6 +127,7 @@ impl fmt::Display for CellFault {
             Self::IsArray => "is an array where one value was expected",
             Self::NestedInArray => "is an array that holds arrays or objects",
             Self::LoneSurrogate => "holds half of a surrogate pair, which is no text",
+            Self::NotText => "holds bytes that are no UTF-8 text",
         })
     }
 }

@@ -17,6 +17,9 @@
 
 pub mod infer;
 
+mod avro;
+mod caught;
+mod columnar;
 mod compression;
 mod content;
 mod convert;
@@ -31,11 +34,14 @@ mod json;
 mod partition;
 mod projection;
 mod rejects;
+mod row;
 mod run;
 mod text;
+mod time;
 mod value;
 mod window;
 
+pub use caught::hide_caught_panics;
 pub use compression::{Compression, LimitFault};
 pub use converter::{Converter, SourceFile};
 pub use counts::Counts;

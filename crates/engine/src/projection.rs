@@ -28,7 +28,7 @@ pub(crate) struct Member {
     pub(crate) node: NodeId,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct NodeId(usize);
 
 impl NodeId {
@@ -43,6 +43,12 @@ impl Projection {
     /// A projection that wants nothing.
     pub(crate) fn empty() -> Self {
         Self { nodes: vec![Node::default()], fixed: 0, elements: 0 }
+    }
+
+    /// A projection that wants all of a record.
+    pub(crate) fn everything() -> Self {
+        let root = Node { slot: Some(Slot::Fixed(0)), ..Node::default() };
+        Self { nodes: vec![root], fixed: 1, elements: 0 }
     }
 
     /// The slot of a path, which is added if it is new.
@@ -149,6 +155,11 @@ impl Node {
     pub(crate) fn find_decoded(&self, name: &str) -> Option<NodeId> {
         let lower = name.to_lowercase();
         self.members.iter().find(|member| member.lower == lower).map(|member| member.node)
+    }
+
+    /// The members' names in lower case, and their places.
+    pub(crate) fn names(&self) -> impl Iterator<Item = (&str, NodeId)> {
+        self.members.iter().map(|member| (member.lower.as_str(), member.node))
     }
 
     /// Whether anything inside the value at this place is wanted.

@@ -1,6 +1,7 @@
 //! A source value, borrowed from the block it was read in.
 
 use crate::json;
+use crate::time::Time;
 
 /// A value as a decoder found it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,6 +12,9 @@ pub(crate) enum Value<'a> {
     /// The text of a JSON number
     Number(&'a str),
     Text(Text<'a>),
+    Time(Time),
+    /// Bytes that are no UTF-8, or something of a type that has no text
+    NotText,
     /// The text of a valid JSON array
     Array(&'a str),
     /// The text of a valid JSON object

@@ -57,6 +57,14 @@ impl<R: Read> Window<R> {
         &self.buffer[self.filled.clone()]
     }
 
+    /// A reader of the bytes at hand and all that follow.
+    pub(crate) fn into_reader(mut self) -> impl Read {
+        self.buffer.truncate(self.filled.end);
+        let mut at_hand = io::Cursor::new(self.buffer);
+        at_hand.set_position(self.filled.start as u64);
+        at_hand.chain(self.reader)
+    }
+
     /// Whether nothing follows the bytes at hand.
     pub(crate) fn is_last(&self) -> bool {
         self.ended

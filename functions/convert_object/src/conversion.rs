@@ -4,6 +4,7 @@
 //! appear, results of earlier versions go, the receipt is completed. A repetition goes on from
 //! whatever it finds.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aws_sdk_s3::Client;
@@ -61,7 +62,8 @@ impl Conversion<'_> {
         if object.size == Some(0) && !had_results {
             return Err(Skip::Empty.into());
         }
-        let opening = self.deadline.limit(Download::open(self.s3, object)).await;
+        let by_range = self.plan.converter.reads_by_range();
+        let opening = self.deadline.limit(Download::open(self.s3, object, by_range)).await;
         let opened = opening.unwrap_or_else(|| Err(self.out_of_time(0, 0, began).into()));
         let download = match opened {
             // An empty object has no rows, but those of its earlier version have to go.
@@ -122,14 +124,14 @@ impl Conversion<'_> {
         let (rejects_writer, mut rejects) =
             Upload::new(self.s3, at(&keys.rejects), "application/x-ndjson", None);
         let is_empty = download.size() == 0;
-        let (reader, feed) = download.split();
+        let (input, feed) = download.split();
         let converter = self.plan.converter.clone();
         let converting = tokio::task::spawn_blocking(move || {
             let (mut rows, mut rejects) = (rows_writer, rejects_writer);
             let counts = if is_empty {
                 Counts::default()
             } else {
-                converter.convert(&file, reader, &mut rows, &mut rejects)?
+                converter.convert(&file, Arc::new(input), &mut rows, &mut rejects)?
             };
             rows.finish().and_then(|()| rejects.finish()).map_err(ConvertError::Write)?;
             Ok(counts)

@@ -55,6 +55,7 @@ enum Fault {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     personalize_aws::init_logging();
+    personalize_engine::hide_caught_panics();
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let required = |name: &str| variable(name).ok_or_else(|| format!("{name} is not set"));
     let config = sdk_config().await;

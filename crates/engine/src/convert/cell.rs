@@ -4,7 +4,7 @@ use personalize_plan::{Conversion, TimestampFormat};
 
 use super::number::{Decimal, is_plain_integer};
 use super::text::{is_blank, is_longer, one_line, write_cell};
-use super::timestamp::epoch_seconds;
+use super::timestamp::{epoch_seconds, in_calendar};
 use crate::fault::CellFault;
 use crate::json;
 use crate::value::{Text, Value};
@@ -34,6 +34,12 @@ impl Scratch {
                 return write_text(out, &self.joined, conversion);
             }
             Value::Array(_) => return Err(CellFault::IsArray),
+            Value::NotText => return Err(CellFault::NotText),
+            // A typed time is the same in every TimestampFormat.
+            Value::Time(time) if conversion == Conversion::EpochSeconds => {
+                out.extend_from_slice(self.digits.format(in_calendar(time.seconds)?).as_bytes());
+                return Ok(true);
+            }
             // Most identifiers and values: digits that are their own cell, and fewer than any
             // type's range or length has.
             Value::Number(text)
@@ -47,7 +53,7 @@ impl Scratch {
                 out.extend_from_slice(text.as_bytes());
                 return Ok(true);
             }
-            Value::Bool(_) | Value::Number(_) | Value::Text(_) => {}
+            Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::Time(_) => {}
         }
         match conversion {
             Conversion::EpochSeconds => {
@@ -78,7 +84,7 @@ impl Scratch {
     /// The text of a value as the event filter compares it; nothing if it is not one value.
     pub(crate) fn plain_text<'b>(&'b mut self, value: Value<'b>) -> Option<&'b str> {
         match value {
-            Value::Object(_) | Value::Array(_) => None,
+            Value::Object(_) | Value::Array(_) | Value::NotText => None,
             value => scalar(&mut self.decoded, value).ok().flatten(),
         }
     }
@@ -124,7 +130,8 @@ impl Scratch {
             }
             Value::Number(text) => text,
             Value::Text(text) => decoded(&mut self.decoded, text)?.trim(),
-            Value::Missing | Value::Array(_) | Value::Object(_) => "",
+            Value::Time(_) => return Err(CellFault::NotANumber),
+            Value::Missing | Value::NotText | Value::Array(_) | Value::Object(_) => "",
         };
         if text.is_empty() {
             return Ok(false);
@@ -177,7 +184,12 @@ fn scalar<'b>(scratch: &'b mut String, value: Value<'b>) -> Result<Option<&'b st
             Ok(Some(scratch))
         }
         Value::Bool(value) => Ok(Some(if value { "True" } else { "False" })),
-        Value::Missing | Value::Array(_) | Value::Object(_) => Ok(None),
+        Value::Time(time) => {
+            scratch.clear();
+            time.write(scratch);
+            Ok(Some(scratch))
+        }
+        Value::Missing | Value::NotText | Value::Array(_) | Value::Object(_) => Ok(None),
     }
 }
 

@@ -12,7 +12,11 @@ const SECONDS_OF_THE_CALENDAR: RangeInclusive<i64> = -62_167_219_200..=253_402_3
 
 /// Reads a time, without white space around it, as the format says.
 pub(crate) fn epoch_seconds(text: &str, format: &TimestampFormat) -> Result<i64, CellFault> {
-    let seconds = read(text, format)?;
+    in_calendar(read(text, format)?)
+}
+
+/// The seconds, if they lie in the years 0 to 9999.
+pub(crate) fn in_calendar(seconds: i64) -> Result<i64, CellFault> {
     if SECONDS_OF_THE_CALENDAR.contains(&seconds) {
         Ok(seconds)
     } else {

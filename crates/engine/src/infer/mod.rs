@@ -1,24 +1,32 @@
 //! Looks at samples of files and says what a crawler would record of them.
 
 mod delimited;
+mod format;
+mod schema;
 mod shape;
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use personalize_plan::glue::{Column, ColumnType, SerdeInfo, StorageDescriptor, Table};
+use personalize_plan::glue::{Column, ColumnType, StorageDescriptor, StructField, Table};
 use personalize_plan::{ColumnProfile, Limits};
 
+use crate::avro::Avro;
+use crate::caught::catch;
+use crate::columnar::{self, Columnar, Orc, Parquet};
 use crate::compression::{Compression, decompress};
 use crate::content;
 use crate::csv::Rows;
+use crate::error::ConvertError;
 use crate::frame::Frame;
 use crate::input::{Input, Source};
 use crate::json;
 use crate::projection::Projection;
 use crate::window::Window;
 use delimited::Dialect;
+use format::Format;
+pub(crate) use schema::widened;
 pub use shape::Conflict;
 use shape::Shape;
 
@@ -31,16 +39,11 @@ pub struct Profile {
     expected_columns: Vec<String>,
     format: Option<Format>,
     root: Shape,
+    /// The columns as the files' own schemas have them
+    typed: Vec<StructField>,
     records: u64,
     faults: u64,
     compressions: BTreeMap<&'static str, u64>,
-}
-
-/// The format of the files, as the first that was recognised has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Format {
-    Json,
-    Csv(Dialect),
 }
 
 /// What a file was found to be.
@@ -54,8 +57,8 @@ pub enum FileKind {
     /// Without any content.
     Empty,
     /// Of another format than the files before it; in words.
-    Different(&'static str),
-    /// Neither JSON nor delimited text; in words what it is.
+    Different(String),
+    /// Of no format that is read; in words what it is.
     Unknown(&'static str),
 }
 
@@ -77,7 +80,29 @@ impl Profile {
         limits: Limits,
     ) -> io::Result<FileKind> {
         let source = Source::new(input);
-        let decompressed = decompress(source.stream()?, &source, limits)?;
+        // A format's library may panic on a hostile file.
+        catch(|| self.sample_source(&source, most, limits))
+            .unwrap_or_else(|panic| Err(io::Error::other(ConvertError::Panic(panic))))
+    }
+
+    fn sample_source(
+        &mut self,
+        source: &Arc<Source>,
+        most: u64,
+        limits: Limits,
+    ) -> io::Result<FileKind> {
+        match content::columnar(source)? {
+            Some(content::Columnar::Parquet) => {
+                let file = Parquet::open(source).map_err(io::Error::other)?;
+                return self.sample_columnar(Format::Parquet, &file, source, most);
+            }
+            Some(content::Columnar::Orc) => {
+                let file = Orc::open(source).map_err(io::Error::other)?;
+                return self.sample_columnar(Format::Orc, &file, source, most);
+            }
+            None => {}
+        }
+        let decompressed = decompress(source.stream()?, source, limits)?;
         let compression = decompressed.compression;
         let mut window = Window::new(decompressed.reader);
         while window.bytes().len() < HEAD && !window.is_last() {
@@ -90,22 +115,82 @@ impl Profile {
         if head.iter().all(u8::is_ascii_whitespace) && window.is_last() {
             return Ok(FileKind::Empty);
         }
+        if head.starts_with(content::AVRO) {
+            return self.sample_avro(window.into_reader(), compression, source, most);
+        }
         if let Some(found) = content::not_text(head) {
             return Ok(FileKind::Unknown(found));
         }
         let Some(format) = recognise(head, window.is_last(), &self.expected_columns) else {
-            return Ok(FileKind::Unknown("neither JSON nor delimited text"));
+            return Ok(FileKind::Unknown("of no format that is read"));
         };
-        match self.format.get_or_insert_with(|| format.clone()) {
-            known if known.is_like(&format) => {}
-            known => return Ok(FileKind::Different(known.difference(&format))),
+        if let Some(different) = self.admit(&format, compression) {
+            return Ok(different);
         }
         let whole = match format {
-            Format::Json => self.sample_json(&mut window, most)?,
             Format::Csv(dialect) => self.sample_csv(&mut window, most, &dialect)?,
+            _ => self.sample_json(&mut window, most)?,
         };
-        *self.compressions.entry(compression.name()).or_default() += 1;
         Ok(FileKind::Sampled { whole })
+    }
+
+    /// Takes a file of this format into the table, or says how it differs from those before.
+    fn admit(&mut self, format: &Format, compression: Compression) -> Option<FileKind> {
+        let known = self.format.get_or_insert_with(|| format.clone());
+        if !known.is_like(format) {
+            return Some(FileKind::Different(known.difference(format)));
+        }
+        *self.compressions.entry(compression.name()).or_default() += 1;
+        None
+    }
+
+    fn sample_columnar(
+        &mut self,
+        format: Format,
+        file: &impl Columnar,
+        source: &Source,
+        most: u64,
+    ) -> io::Result<FileKind> {
+        if let Some(different) = self.admit(&format, Compression::None) {
+            return Ok(different);
+        }
+        schema::merge(&mut self.typed, file.columns());
+        let mut taken = 0;
+        let objects = columnar::objects(file, |object| {
+            self.observe(object);
+            taken += 1;
+            source.bytes_read() < most
+        });
+        objects.map_err(io::Error::other)?;
+        Ok(FileKind::Sampled { whole: taken == file.rows() })
+    }
+
+    fn sample_avro(
+        &mut self,
+        reader: impl Read,
+        compression: Compression,
+        source: &Source,
+        most: u64,
+    ) -> io::Result<FileKind> {
+        let file = Avro::open(reader, compression).map_err(io::Error::other)?;
+        let schema = String::from_utf8_lossy(file.schema_text()).into_owned();
+        if let Some(different) = self.admit(&Format::Avro(schema), compression) {
+            return Ok(different);
+        }
+        schema::merge(&mut self.typed, file.columns());
+        let mut whole = true;
+        let objects = file.objects(|object| {
+            self.observe(object);
+            whole = source.bytes_read() < most;
+            whole
+        });
+        objects.map_err(io::Error::other)?;
+        Ok(FileKind::Sampled { whole })
+    }
+
+    fn observe(&mut self, object: &str) {
+        self.root.observe_object(object);
+        self.records += 1;
     }
 
     fn sample_json(&mut self, window: &mut Window<impl Read>, most: u64) -> io::Result<bool> {
@@ -120,10 +205,7 @@ impl Profile {
                 Frame::Record(range) => {
                     at = range.end;
                     match std::str::from_utf8(&window.bytes()[range]) {
-                        Ok(object) => {
-                            self.root.observe_object(object);
-                            self.records += 1;
-                        }
+                        Ok(object) => self.observe(object),
                         Err(_) => self.faults += 1,
                     }
                 }
@@ -199,7 +281,7 @@ impl Profile {
         self.faults
     }
 
-    /// `json` or `csv`; nothing before a file was recognised.
+    /// `json`, `csv`, `parquet` and so on; nothing before a file was recognised.
     pub fn classification(&self) -> Option<&'static str> {
         self.format.as_ref().map(Format::name)
     }
@@ -207,7 +289,8 @@ impl Profile {
     /// Places whose values are of several types.
     pub fn conflicts(&self) -> Vec<Conflict> {
         let mut conflicts = Vec::new();
-        self.root.conflicts("", self.is_csv(), &mut conflicts);
+        let untyped = self.format.as_ref().is_some_and(Format::is_untyped);
+        self.root.conflicts("", untyped, &mut conflicts);
         conflicts
     }
 
@@ -216,10 +299,6 @@ impl Profile {
         let mut profiles = Vec::new();
         self.root.profiles("", 1.0, &mut profiles);
         profiles
-    }
-
-    fn is_csv(&self) -> bool {
-        matches!(self.format, Some(Format::Csv(_)))
     }
 
     /// The table that a crawler would record, in GetTable's shape; nothing before a file was
@@ -236,26 +315,22 @@ impl Profile {
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
-        let serde = match format {
-            Format::Json => {
-                let mut names: Vec<&str> = self.root.members().map(|(name, _)| name).collect();
-                names.sort_unstable();
-                ("org.openx.data.jsonserde.JsonSerDe", "paths", names.join(","))
-            }
-            Format::Csv(dialect) => {
-                let delimiter = char::from(dialect.delimiter).to_string();
-                parameters.insert("delimiter".into(), delimiter.clone());
-                parameters.insert("columnsOrdered".into(), "true".into());
-                if dialect.header {
-                    parameters.insert("skip.header.line.count".into(), "1".into());
-                }
-                ("org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe", "field.delim", delimiter)
-            }
+        let typed = format.parameters();
+        parameters.extend(typed.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        let classes = format.classes();
+        let names: Vec<&str> = self.root.members().map(|(name, _)| name).collect();
+        let columns: Vec<Column> = if self.typed.is_empty() {
+            let untyped = format.is_untyped();
+            let column = |(name, shape): (&str, &Shape)| {
+                Column::new(name.to_lowercase(), &shape.column_type(untyped))
+            };
+            self.root.members().map(column).collect()
+        } else {
+            let column =
+                |field: &StructField| Column::new(field.name.to_lowercase(), &field.column_type);
+            self.typed.iter().map(column).collect()
         };
-        let columns = self.root.members().map(|(name, shape)| {
-            Column::new(name.to_lowercase(), &shape.column_type(self.is_csv()))
-        });
-        let columns = columns.filter(|column| {
+        let columns = columns.into_iter().filter(|column| {
             !partition_keys.iter().any(|key| key.eq_ignore_ascii_case(&column.name))
         });
         Some(Table {
@@ -264,14 +339,11 @@ impl Profile {
             storage_descriptor: StorageDescriptor {
                 columns: columns.collect(),
                 location: location.to_owned(),
-                input_format: "org.apache.hadoop.mapred.TextInputFormat".into(),
-                output_format: "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat".into(),
+                input_format: classes.input_format.into(),
+                output_format: classes.output_format.into(),
                 compressed: compression != Compression::None.name(),
                 number_of_buckets: -1,
-                serde_info: SerdeInfo {
-                    serialization_library: serde.0.into(),
-                    parameters: [(serde.1.to_owned(), serde.2)].into(),
-                },
+                serde_info: format.serde(&names),
                 parameters: parameters.clone(),
                 stored_as_sub_directories: false,
             },
@@ -282,38 +354,6 @@ impl Profile {
             table_type: "EXTERNAL_TABLE".into(),
             parameters,
         })
-    }
-}
-
-impl Format {
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Json => "json",
-            Self::Csv(_) => "csv",
-        }
-    }
-
-    /// How files of the other format differ from those of this one.
-    fn difference(&self, other: &Self) -> &'static str {
-        match (self, other) {
-            (Self::Json, _) => "is csv, unlike the files before it",
-            (_, Self::Json) => "is json, unlike the files before it",
-            (Self::Csv(a), Self::Csv(b)) if a.delimiter != b.delimiter => {
-                "has another delimiter than the files before it"
-            }
-            (Self::Csv(a), _) if a.header => "has no header, unlike the files before it",
-            _ => "has a header, unlike the files before it; it would be read as a row",
-        }
-    }
-
-    /// Whether files of both formats are one table. CSV files agree if their delimiters do, and
-    /// their headers name the same columns, or neither has one.
-    fn is_like(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Json, Self::Json) => true,
-            (Self::Csv(a), Self::Csv(b)) => a.delimiter == b.delimiter && a.header == b.header,
-            _ => false,
-        }
     }
 }
 
@@ -380,12 +420,11 @@ mod tests {
             profile.sample(input, u64::MAX, Limits::default()).unwrap()
         };
         assert_eq!(kind(b" \n "), FileKind::Empty);
-        assert_eq!(kind(b"PAR1...."), FileKind::Unknown("Parquet"));
         assert_eq!(kind(b"{\"a\":1}"), FileKind::Sampled { whole: true });
         assert_eq!(
             kind(b"user_id,x\n1,2\n"),
-            FileKind::Different("is csv, unlike the files before it")
+            FileKind::Different("is csv, unlike the files before it".into())
         );
-        assert_eq!(kind(b"hello"), FileKind::Unknown("neither JSON nor delimited text"));
+        assert_eq!(kind(b"hello"), FileKind::Unknown("of no format that is read"));
     }
 }

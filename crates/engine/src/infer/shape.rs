@@ -62,7 +62,7 @@ impl Shape {
     /// Takes in a JSON value.
     fn observe(&mut self, value: Value<'_>) {
         match value {
-            Value::Missing => {}
+            Value::Missing | Value::Time(_) | Value::NotText => {}
             Value::Bool(_) => self.booleans += 1,
             Value::Number(text) => {
                 self.observe_number(text);

@@ -1,0 +1,153 @@
+//! ORC: stripe by stripe, the needed columns only.
+
+use std::io;
+use std::sync::Arc;
+
+use arrow_array::StructArray;
+use bytes::Bytes;
+use orc_rust::ArrowReaderBuilder;
+use orc_rust::projection::ProjectionMask;
+use orc_rust::reader::ChunkReader;
+use orc_rust::schema::TimestampPrecision;
+use personalize_plan::glue::StructField;
+
+use super::column::wanted_columns;
+use super::orc_tail::{MAX_POSTSCRIPT, Tail, completed};
+use super::ranged::{Ranged, RangedReader};
+use super::{BATCH_ROWS, Columnar, types};
+use crate::content;
+use crate::error::ConvertError;
+use crate::input::Source;
+use crate::projection::Projection;
+use crate::rejects::Position;
+
+const NAME: &str = "ORC";
+const MAGIC: &[u8] = b"ORC";
+
+/// An ORC file.
+pub(crate) struct Orc {
+    file: Whole,
+    columns: Vec<StructField>,
+    /// The rows of each stripe
+    stripes: Vec<u64>,
+}
+
+impl Orc {
+    /// Reads the footer.
+    pub(crate) fn open(source: &Arc<Source>) -> Result<Self, ConvertError> {
+        content::expect(source, MAGIC, NAME)?;
+        let file = Whole::of(source).map_err(unreadable)?;
+        let builder = builder(&file)?;
+        let stripes = builder.file_metadata().stripe_metadatas();
+        Ok(Self {
+            stripes: stripes.iter().map(|stripe| stripe.number_of_rows()).collect(),
+            columns: types::columns(builder.schema().fields()),
+            file,
+        })
+    }
+
+    fn stripe_of(&self, row: u64) -> usize {
+        let mut end = 0;
+        let holds = |rows: &u64| {
+            end += rows;
+            row < end
+        };
+        self.stripes.iter().position(holds).unwrap_or(self.stripes.len())
+    }
+}
+
+fn unreadable(fault: impl std::fmt::Display) -> ConvertError {
+    ConvertError::Unreadable { format: NAME, fault: fault.to_string() }
+}
+
+fn builder(file: &Whole) -> Result<ArrowReaderBuilder<Whole>, ConvertError> {
+    let builder = ArrowReaderBuilder::try_new(file.clone()).map_err(unreadable)?;
+    Ok(builder
+        .with_batch_size(BATCH_ROWS)
+        // Nanoseconds would run over in the year 2262.
+        .with_timestamp_precision(TimestampPrecision::Microsecond))
+}
+
+impl Columnar for Orc {
+    fn columns(&self) -> Vec<StructField> {
+        self.columns.clone()
+    }
+
+    fn rows(&self) -> u64 {
+        self.stripes.iter().sum()
+    }
+
+    fn read(
+        &self,
+        projection: &Projection,
+        mut take: impl FnMut(StructArray, &dyn Fn(u64) -> Position) -> Result<bool, ConvertError>,
+    ) -> Result<(), ConvertError> {
+        let builder = builder(&self.file)?;
+        let names = self.columns.iter().map(|column| column.name.as_str());
+        let wanted = wanted_columns(names, projection);
+        let mask = ProjectionMask::named_roots(builder.file_metadata().root_data_type(), &wanted);
+        let mut row = 0;
+        for batch in builder.with_projection(mask).build() {
+            let batch = batch.map_err(|fault| ConvertError::Unreadable {
+                format: NAME,
+                fault: format!("stripe {}, behind row {row}: {fault}", self.stripe_of(row)),
+            })?;
+            let before = row;
+            row += batch.num_rows() as u64;
+            let position =
+                |at| Position::Stripe { row: before + at + 1, stripe: self.stripe_of(before + at) };
+            if !take(batch.into(), &position)? {
+                return Ok(());
+            }
+        }
+        if row != self.rows() {
+            return Err(ConvertError::Unreadable {
+                format: NAME,
+                fault: format!("it ends behind row {row}, where the footer has {}", self.rows()),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// A file whose tail is whole.
+#[derive(Clone)]
+struct Whole {
+    ranged: Ranged,
+    tail: Option<Tail>,
+}
+
+impl Whole {
+    fn of(source: &Arc<Source>) -> io::Result<Self> {
+        let ranged = Ranged::new(Arc::clone(source));
+        let size = ranged.size();
+        let length = size.min(MAX_POSTSCRIPT + 1);
+        let last = ranged.bytes(size - length, length)?;
+        Ok(Self { ranged, tail: completed(size, &last) })
+    }
+}
+
+impl ChunkReader for Whole {
+    type T = RangedReader;
+
+    fn len(&self) -> u64 {
+        self.tail.as_ref().map_or(self.ranged.size(), Tail::file_size)
+    }
+
+    fn get_read(&self, offset: u64) -> io::Result<RangedReader> {
+        Ok(self.ranged.reader(offset))
+    }
+
+    fn get_bytes(&self, offset: u64, length: u64) -> io::Result<Bytes> {
+        let Some(tail) = &self.tail else {
+            return self.ranged.bytes(offset, length);
+        };
+        let (before, rest) = tail.split(offset, length)?;
+        if rest.is_empty() {
+            return self.ranged.bytes(offset, before);
+        }
+        let mut bytes = self.ranged.bytes(offset.min(tail.start), before)?.to_vec();
+        bytes.extend_from_slice(&rest);
+        Ok(bytes.into())
+    }
+}

@@ -1,0 +1,178 @@
+//! Parquet: row group by row group, the needed columns only.
+
+use std::io;
+use std::sync::Arc;
+
+use arrow_array::StructArray;
+use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
+use bytes::Bytes;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
+use parquet::basic::Type as PhysicalType;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::ParquetStatisticsPolicy;
+use parquet::file::reader::{ChunkReader, Length};
+use personalize_plan::glue::StructField;
+
+use super::column::wanted_leaves;
+use super::ranged::{Ranged, RangedReader};
+use super::{BATCH_ROWS, Columnar, types};
+use crate::content;
+use crate::error::ConvertError;
+use crate::input::Source;
+use crate::projection::Projection;
+use crate::rejects::Position;
+
+const NAME: &str = "Parquet";
+const MAGIC: &[u8] = b"PAR1";
+
+/// A Parquet file whose footer has been read.
+pub(crate) struct Parquet {
+    ranged: Ranged,
+    metadata: ArrowReaderMetadata,
+}
+
+impl Parquet {
+    /// Reads the footer.
+    pub(crate) fn open(source: &Arc<Source>) -> Result<Self, ConvertError> {
+        content::expect(source, MAGIC, NAME)?;
+        let ranged = Ranged::new(Arc::clone(source));
+        // What Arrow's own writers add says nothing that a row would be written differently for,
+        // and statistics say nothing at all of rows that are all read.
+        let options = || {
+            ArrowReaderOptions::new()
+                .with_skip_arrow_metadata(true)
+                .with_column_stats_policy(ParquetStatisticsPolicy::SkipAll)
+                .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll)
+                .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll)
+        };
+        let metadata = ArrowReaderMetadata::load(&ranged, options()).map_err(unreadable)?;
+        let schema = with_long_timestamps(&metadata);
+        let metadata = if schema == *metadata.schema() {
+            metadata
+        } else {
+            let parquet = Arc::clone(metadata.metadata());
+            ArrowReaderMetadata::try_new(parquet, options().with_schema(schema))
+                .map_err(unreadable)?
+        };
+        Ok(Self { ranged, metadata })
+    }
+}
+
+impl Columnar for Parquet {
+    fn columns(&self) -> Vec<StructField> {
+        types::columns(self.metadata.schema().fields())
+    }
+
+    fn rows(&self) -> u64 {
+        let groups = self.metadata.metadata().row_groups().iter();
+        groups.map(|group| u64::try_from(group.num_rows()).unwrap_or_default()).sum()
+    }
+
+    fn read(
+        &self,
+        projection: &Projection,
+        mut take: impl FnMut(StructArray, &dyn Fn(u64) -> Position) -> Result<bool, ConvertError>,
+    ) -> Result<(), ConvertError> {
+        let leaves = wanted_leaves(self.metadata.schema().fields(), projection);
+        let mut row = 0;
+        for (number, group) in self.metadata.metadata().row_groups().iter().enumerate() {
+            let column_ranges = leaves.iter().filter_map(|leaf| group.columns().get(*leaf));
+            let chunks = column_ranges.map(|column| {
+                let (start, length) = column.byte_range();
+                start..start.saturating_add(length)
+            });
+            let mask =
+                ProjectionMask::leaves(self.metadata.parquet_schema(), leaves.iter().copied());
+            let batches = ParquetRecordBatchReaderBuilder::new_with_metadata(
+                self.ranged.with_chunks(chunks),
+                self.metadata.clone(),
+            )
+            .with_row_groups(vec![number])
+            .with_projection(mask)
+            .with_batch_size(BATCH_ROWS)
+            .build()
+            .map_err(unreadable)?;
+            let expected = row + u64::try_from(group.num_rows()).unwrap_or_default();
+            for batch in batches {
+                let batch = batch.map_err(|fault| ConvertError::Unreadable {
+                    format: NAME,
+                    fault: format!("row group {number}, behind row {row}: {fault}"),
+                })?;
+                let before = row;
+                row += batch.num_rows() as u64;
+                let position = |at| Position::RowGroup { row: before + at + 1, row_group: number };
+                if !take(batch.into(), &position)? {
+                    return Ok(());
+                }
+            }
+            if row != expected {
+                return Err(ConvertError::Unreadable {
+                    format: NAME,
+                    fault: format!(
+                        "row group {number} ends behind row {row}, where the footer has {expected}"
+                    ),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Length for Ranged {
+    fn len(&self) -> u64 {
+        self.size()
+    }
+}
+
+impl ChunkReader for Ranged {
+    type T = RangedReader;
+
+    fn get_read(&self, start: u64) -> parquet::errors::Result<RangedReader> {
+        Ok(self.reader(start))
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
+        let bytes: io::Result<Bytes> = self.bytes(start, length as u64);
+        Ok(bytes?)
+    }
+}
+
+fn unreadable(fault: ParquetError) -> ConvertError {
+    ConvertError::Unreadable { format: NAME, fault: fault.to_string() }
+}
+
+/// The schema with microseconds for the old INT96, whose nanoseconds would run over in the year
+/// 2262.
+fn with_long_timestamps(metadata: &ArrowReaderMetadata) -> SchemaRef {
+    let mut leaf = 0;
+    let schema = metadata.schema();
+    let fields = schema.fields().iter();
+    let fields: Vec<FieldRef> =
+        fields.map(|field| with_long_timestamp(field, &mut leaf, metadata)).collect();
+    Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
+}
+
+fn with_long_timestamp(
+    field: &FieldRef,
+    leaf: &mut usize,
+    metadata: &ArrowReaderMetadata,
+) -> FieldRef {
+    let mut change = |field: &FieldRef| with_long_timestamp(field, leaf, metadata);
+    let data_type = match field.data_type() {
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(change).collect()),
+        DataType::List(element) => DataType::List(change(element)),
+        DataType::Map(entries, sorted) => DataType::Map(change(entries), *sorted),
+        scalar => {
+            let column = metadata.parquet_schema().columns().get(*leaf);
+            *leaf += 1;
+            match column.map(|column| column.physical_type()) {
+                Some(PhysicalType::INT96) => DataType::Timestamp(TimeUnit::Microsecond, None),
+                _ => scalar.clone(),
+            }
+        }
+    };
+    Arc::new(Field::clone(field).with_data_type(data_type))
+}
