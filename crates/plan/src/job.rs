@@ -8,22 +8,7 @@ use crate::conversion::Conversion;
 use crate::parameters::OutputFiles;
 use crate::path::{SourcePath, Step};
 use crate::plan::{ConversionPlan, FieldSource, SourceFormat};
-use crate::timestamp_format::{DatePattern, Digits, PatternItem, TimestampFormat};
-
-const MONTHS: [&str; 12] = [
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-];
+use crate::timestamp_format::{DatePattern, Digits, PatternItem, TimestampFormat, month_names};
 
 /// The values that the template writes, and which of its parts the plan needs.
 pub(crate) fn context(plan: &ConversionPlan) -> Value {
@@ -57,12 +42,19 @@ pub(crate) fn context(plan: &ConversionPlan) -> Value {
         "filter": filter,
         "explode": explode,
         "single_file": plan.destination.files == OutputFiles::Single,
+        "is_typed": is_typed(&plan.source.format),
         "is_csv": matches!(plan.source.format, SourceFormat::Csv(_)),
         "has_positions": plan.sources().filter_map(FieldSource::path).any(has_index),
         "conversions": conversions(plan),
         "uses": uses(plan),
         "timestamp": timestamp(&plan.timestamp_format),
     })
+}
+
+/// Whether files of the format hold times, bytes and maps as types of their own.
+fn is_typed(format: &SourceFormat) -> bool {
+    use SourceFormat::{Avro, Bson, Ion, Orc, Parquet};
+    matches!(format, Parquet | Orc | Avro | Ion | Bson)
 }
 
 /// A path as names and positions, with null for each element of the exploded array. From there on
@@ -169,8 +161,7 @@ fn by_pattern(pattern: &DatePattern) -> Value {
             }
             PatternItem::Month(count) => (number(*count), Some(("month", digits))),
             PatternItem::MonthName { full } => {
-                let names = MONTHS.iter().map(|name| if *full { *name } else { &name[..3] });
-                months = names.map(str::to_owned).collect();
+                months = month_names(*full).map(str::to_lowercase).collect();
                 let month = format!(
                     "F.array_position(F.lit(MONTHS), F.lower(part({group}))).cast(\"int\")"
                 );

@@ -49,5 +49,5 @@ pub use plan::{
 pub use propose::{ColumnProfile, Proposal, propose};
 pub use resolve::resolve;
 pub use timestamp_format::{
-    DatePattern, Digits, EpochUnit, PatternItem, TimestampFormat, TimestampFormatError,
+    DatePattern, Digits, EpochUnit, PatternItem, TimestampFormat, TimestampFormatError, month_names,
 };

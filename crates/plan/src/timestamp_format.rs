@@ -253,6 +253,25 @@ impl From<TimestampFormat> for String {
     }
 }
 
+/// The English names of the months, or their first three letters.
+pub fn month_names(full: bool) -> impl Iterator<Item = &'static str> {
+    const MONTHS: [&str; 12] = [
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
+    ];
+    MONTHS.into_iter().map(move |name| if full { name } else { &name[..3] })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -419,16 +419,18 @@ fn a_table_made_by_hand_is_read_as_its_serde_reads_it() {
     let serde = &mut hand_made.storage_descriptor.serde_info;
     serde.serialization_library = "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe".into();
     let csv = |table: &Table| match plan(table, &[]).unwrap().source.format {
-        SourceFormat::Csv(csv) => (csv.delimiter, csv.header),
-        SourceFormat::Json => panic!("it is delimited"),
+        SourceFormat::Csv(csv) => (csv.delimiter, csv.header, csv.skipped_lines),
+        other => panic!("it is delimited, not {other:?}"),
     };
-    assert_eq!(csv(&hand_made), ('\u{1}', false));
+    assert_eq!(csv(&hand_made), ('\u{1}', false, 0));
     let serde = &mut hand_made.storage_descriptor.serde_info;
     serde.parameters.insert("field.delim".into(), "\\t".into());
     hand_made.parameters.insert("skip.header.line.count".into(), "1".into());
-    assert_eq!(csv(&hand_made), ('\t', true));
+    assert_eq!(csv(&hand_made), ('\t', true, 0));
     hand_made.parameters.insert("skip.header.line.count".into(), "2".into());
-    refused(plan(&hand_made, &[]), &["skips 2 lines"]);
+    assert_eq!(csv(&hand_made), ('\t', false, 2));
+    hand_made.parameters.insert("skip.header.line.count".into(), "two".into());
+    refused(plan(&hand_made, &[]), &["skip.header.line.count `two`"]);
     hand_made.parameters.insert("skip.header.line.count".into(), "0".into());
     let notes = |table: &Table| plan(table, &[]).unwrap().notes.join("\n");
     hand_made.parameters.insert("escapeChar".into(), "\\".into());

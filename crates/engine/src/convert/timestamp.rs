@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use personalize_plan::{DatePattern, Digits, PatternItem, TimestampFormat};
+use personalize_plan::{DatePattern, Digits, PatternItem, TimestampFormat, month_names};
 
 use super::number::Decimal;
 use crate::fault::CellFault;
@@ -200,22 +200,7 @@ impl Cursor<'_> {
     }
 
     fn month_name(&mut self, full: bool) -> Option<i64> {
-        const MONTHS: [&str; 12] = [
-            "January",
-            "February",
-            "March",
-            "April",
-            "May",
-            "June",
-            "July",
-            "August",
-            "September",
-            "October",
-            "November",
-            "December",
-        ];
-        for (number, name) in (1..).zip(MONTHS) {
-            let name = if full { name } else { &name[..3] };
+        for (number, name) in (1..).zip(month_names(full)) {
             match self.rest.split_at_checked(name.len()) {
                 Some((start, rest)) if start.eq_ignore_ascii_case(name.as_bytes()) => {
                     self.rest = rest;
