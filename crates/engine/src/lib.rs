@@ -18,6 +18,7 @@
 pub mod infer;
 
 mod avro;
+mod calendar;
 mod caught;
 mod columnar;
 mod compression;

@@ -13,7 +13,7 @@ use crate::value::{Escapes, Record, Slot, Text, Value};
 
 pub(crate) use cell::Scratch;
 pub(crate) use number::Decimal;
-pub(crate) use timestamp::epoch_seconds;
+pub(crate) use timestamp::{days_since_epoch, epoch_seconds};
 
 /// What became of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

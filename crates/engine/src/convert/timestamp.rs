@@ -128,7 +128,7 @@ fn time_of_day(hour: i64, minute: i64, second: i64) -> Option<i64> {
 }
 
 /// Days from 1970-01-01 to a day of the Gregorian calendar; nothing if there is no such day.
-fn days_since_epoch(year: i64, month: i64, day: i64) -> Option<i64> {
+pub(crate) fn days_since_epoch(year: i64, month: i64, day: i64) -> Option<i64> {
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let length = match month {
         4 | 6 | 9 | 11 => 30,

@@ -4,10 +4,9 @@ mod frame;
 mod read;
 mod scan;
 mod walk;
-mod write;
+pub(crate) mod write;
 
 pub(crate) use frame::Framer;
 pub(crate) use read::{elements, members, unescape_into};
-pub(crate) use scan::Stop;
+pub(crate) use scan::{MAX_DEPTH, Stop};
 pub(crate) use walk::Walker;
-pub(crate) use write::{push_name, push_string};
