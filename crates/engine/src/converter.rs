@@ -14,6 +14,7 @@ use crate::counts::Counts;
 use crate::csv;
 use crate::error::ConvertError;
 use crate::input::{Input, Source};
+use crate::ion;
 use crate::run::Run;
 use crate::text::{Text, decoding_error};
 
@@ -108,10 +109,10 @@ impl Converter {
                 Text::open(run, reader, compression, "CSV")?.csv(format, &self.columns)
             }
             SourceFormat::Avro => Avro::open(reader, compression)?.convert(run),
+            SourceFormat::Ion => ion::read(run, reader, compression),
             SourceFormat::Parquet
             | SourceFormat::Orc
             | SourceFormat::Xml { .. }
-            | SourceFormat::Ion
             | SourceFormat::Bson
             | SourceFormat::Grok(_) => {
                 Err(ConvertError::OtherFormat { found: "not read yet", expected: "text" })

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::json::Stop;
+use crate::json::{self, Stop};
 
 /// Why a record is set aside. The record's fault alone: the next record is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,6 +22,8 @@ pub(crate) enum RecordFault {
     Ragged { expected: usize, found: usize },
     /// The bytes are not UTF-8.
     NotUtf8,
+    /// Values are nested deeper than any reader of JSON follows.
+    TooDeep,
     /// A field cannot be made of the record.
     Field { field: usize, fault: CellFault },
 }
@@ -64,6 +66,7 @@ impl RecordFault {
             Self::Quotes(_) => "malformed_csv".into(),
             Self::Ragged { .. } => "ragged_row".into(),
             Self::NotUtf8 => "not_utf8".into(),
+            Self::TooDeep => "nested_too_deep".into(),
             Self::Field { field, fault } => {
                 let name = field_names.get(*field).map_or("", String::as_str);
                 format!("{}_{name}", fault.code()).into()
@@ -83,6 +86,7 @@ impl RecordFault {
                 format!("{found} cells where {expected} were expected")
             }
             Self::NotUtf8 => "not UTF-8; convert the file from its encoding first".into(),
+            Self::TooDeep => format!("nested deeper than {} levels", json::MAX_DEPTH),
             Self::Field { field, fault } => {
                 format!("{} {fault}", field_names.get(*field).map_or("", String::as_str))
             }

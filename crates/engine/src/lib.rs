@@ -7,6 +7,7 @@
 //! - `compression` undoes gzip, bzip2 and zstd; `window` holds as many bytes as a record needs
 //! - `json::frame` and `csv` find where records begin and end, and where the next one begins after
 //!   a broken one
+//! - `ion` finds and decodes values that follow one another, and writes each as JSON
 //! - `json::walk` and `csv` note where the values lie that the plan wants (`projection`), and hand
 //!   them on borrowed (`value`)
 //! - `convert` applies the plan's rules and writes rows in Personalize's CSV dialect
@@ -31,6 +32,7 @@ mod error;
 mod fault;
 mod frame;
 mod input;
+mod ion;
 mod json;
 mod partition;
 mod projection;
@@ -40,6 +42,7 @@ mod run;
 mod text;
 mod time;
 mod value;
+mod values;
 mod window;
 
 pub use caught::hide_caught_panics;
