@@ -8,6 +8,7 @@ use personalize_plan::{ConversionPlan, Limits, SourceFormat};
 use crate::avro::Avro;
 use crate::caught::catch;
 use crate::columnar::{self, Orc, Parquet};
+use crate::bson;
 use crate::compression::{Compression, decompress};
 use crate::convert::Mapping;
 use crate::counts::Counts;
@@ -110,10 +111,10 @@ impl Converter {
             }
             SourceFormat::Avro => Avro::open(reader, compression)?.convert(run),
             SourceFormat::Ion => ion::read(run, reader, compression),
+            SourceFormat::Bson => bson::read(run, reader, compression),
             SourceFormat::Parquet
             | SourceFormat::Orc
             | SourceFormat::Xml { .. }
-            | SourceFormat::Bson
             | SourceFormat::Grok(_) => {
                 Err(ConvertError::OtherFormat { found: "not read yet", expected: "text" })
             }

@@ -22,6 +22,8 @@ pub(crate) enum RecordFault {
     Ragged { expected: usize, found: usize },
     /// The bytes are not UTF-8.
     NotUtf8,
+    /// A BSON document's parts do not add up.
+    Bson(&'static str),
     /// Values are nested deeper than any reader of JSON follows.
     TooDeep,
     /// A field cannot be made of the record.
@@ -66,6 +68,7 @@ impl RecordFault {
             Self::Quotes(_) => "malformed_csv".into(),
             Self::Ragged { .. } => "ragged_row".into(),
             Self::NotUtf8 => "not_utf8".into(),
+            Self::Bson(_) => "malformed_bson".into(),
             Self::TooDeep => "nested_too_deep".into(),
             Self::Field { field, fault } => {
                 let name = field_names.get(*field).map_or("", String::as_str);
@@ -86,6 +89,7 @@ impl RecordFault {
                 format!("{found} cells where {expected} were expected")
             }
             Self::NotUtf8 => "not UTF-8; convert the file from its encoding first".into(),
+            Self::Bson(fault) => format!("not BSON: {fault}"),
             Self::TooDeep => format!("nested deeper than {} levels", json::MAX_DEPTH),
             Self::Field { field, fault } => {
                 format!("{} {fault}", field_names.get(*field).map_or("", String::as_str))

@@ -7,7 +7,7 @@
 //! - `compression` undoes gzip, bzip2 and zstd; `window` holds as many bytes as a record needs
 //! - `json::frame` and `csv` find where records begin and end, and where the next one begins after
 //!   a broken one
-//! - `ion` finds and decodes values that follow one another, and writes each as JSON
+//! - `ion` and `bson` find and decode values that follow one another, and write each as JSON
 //! - `json::walk` and `csv` note where the values lie that the plan wants (`projection`), and hand
 //!   them on borrowed (`value`)
 //! - `convert` applies the plan's rules and writes rows in Personalize's CSV dialect
@@ -18,7 +18,11 @@
 
 pub mod infer;
 
+<<<<<<< HEAD
 mod avro;
+=======
+mod bson;
+>>>>>>> 07e2ea2 (BSON is read as mongodump writes it)
 mod calendar;
 mod caught;
 mod columnar;

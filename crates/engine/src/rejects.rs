@@ -40,7 +40,7 @@ pub(crate) enum Position {
         row: u64,
         block: u64,
     },
-    /// In Ion, where a row is a value at the top, counted from one
+    /// In Ion and BSON, where a row is a value at the top or a document, counted from one
     Row {
         row: u64,
     },

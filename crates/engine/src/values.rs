@@ -301,7 +301,7 @@ pub(crate) mod tests {
 
     #[test]
     fn nothing_is_no_value() {
-        for format in ["ion"] {
+        for format in ["ion", "bson"] {
             let (counts, rows, _) = convert(format, b"").unwrap();
             assert_eq!((counts.records_read, rows.as_str()), (0, ""));
         }
