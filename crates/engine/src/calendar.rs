@@ -15,9 +15,14 @@ pub(crate) struct Date {
 impl Date {
     /// The day that many days after 1970-01-01, or nothing if its year has not four digits.
     pub(crate) fn since_epoch(days: i64) -> Option<Self> {
+        Some(Self::of_day(days)).filter(|date| (0..=9999).contains(&date.year))
+    }
+
+    /// The day that many days after 1970-01-01.
+    pub(crate) fn of_day(days: i64) -> Self {
         // Years are counted from March, so that the leap day comes last, and in eras of 400, which
         // are all of the same length.
-        let days = days.checked_add(719_468)?;
+        let days = days.saturating_add(719_468);
         let era = days.div_euclid(146_097);
         let day_of_era = days.rem_euclid(146_097);
         let year_of_era =
@@ -28,7 +33,7 @@ impl Date {
         let january = month >= 10;
         let year = era * 400 + year_of_era + i64::from(january);
         let month = if january { month - 9 } else { month + 3 };
-        (0..=9999).contains(&year).then_some(Self { year, month: month as u8, day: day as u8 })
+        Self { year, month: month as u8, day: day as u8 }
     }
 }
 

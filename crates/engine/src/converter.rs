@@ -6,9 +6,9 @@ use std::sync::Arc;
 use personalize_plan::{ConversionPlan, Limits, SourceFormat};
 
 use crate::avro::Avro;
+use crate::bson;
 use crate::caught::catch;
 use crate::columnar::{self, Orc, Parquet};
-use crate::bson;
 use crate::compression::{Compression, decompress};
 use crate::convert::Mapping;
 use crate::counts::Counts;

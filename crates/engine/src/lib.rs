@@ -18,11 +18,8 @@
 
 pub mod infer;
 
-<<<<<<< HEAD
 mod avro;
-=======
 mod bson;
->>>>>>> 07e2ea2 (BSON is read as mongodump writes it)
 mod calendar;
 mod caught;
 mod columnar;

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::calendar::Date;
+
 /// A time as a typed column holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Time {
@@ -32,7 +34,7 @@ impl Time {
     /// Appends `YYYY-MM-DD`, or `YYYY-MM-DD HH:MM:SS` and what there is of a fraction, as Spark
     /// writes dates and timestamps.
     pub(crate) fn write(&self, out: &mut String) {
-        let (year, month, day) = civil(self.seconds.div_euclid(86_400));
+        let Date { year, month, day } = Date::of_day(self.seconds.div_euclid(86_400));
         let sign = match year {
             10_000.. => "+",
             ..=-1 => "-",
@@ -57,20 +59,6 @@ pub(crate) fn push_time_of_day(out: &mut String, count: i64, per_second: i64) {
     let mut text = String::new();
     Time::from_units(count, per_second).write(&mut text);
     out.push_str(text.split_once(' ').map_or("", |(_, time)| time));
-}
-
-/// Year, month and day of the Gregorian calendar for days since 1970-01-01.
-fn civil(days: i64) -> (i64, i64, i64) {
-    // Counted from 0000-03-01 in eras of 400 years, so that leap days come last.
-    let days = days + 719_468;
-    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]

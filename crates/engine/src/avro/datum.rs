@@ -4,14 +4,10 @@
 //! hand, every count against what its elements take at least.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::rc::Rc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
 use super::schema::{Schema, Type, TypeId, Width};
-use crate::json::{push_name, push_string};
+use crate::json::write;
 use crate::projection::{NodeId, Projection};
 use crate::row::{Held, Row, bytes, float, push_decimal, push_integer, push_uuid, text};
 use crate::time::{Time, push_time_of_day};
@@ -394,7 +390,7 @@ pub(crate) fn write_json(
         Type::Record(fields) => {
             out.push('{');
             for (name, field) in fields {
-                push_name(out, name);
+                write::name(out, name);
                 write_json(schema, cursor, *field, out, depth + 1)?;
             }
             out.push('}');
@@ -402,7 +398,7 @@ pub(crate) fn write_json(
         Type::Map(value) => {
             out.push('{');
             cursor.elements(|cursor| {
-                push_name(out, cursor.string()?);
+                write::name(out, cursor.string()?);
                 write_json(schema, cursor, *value, out, depth + 1)
             })?;
             out.push('}');
@@ -410,9 +406,7 @@ pub(crate) fn write_json(
         Type::Array(element) => {
             out.push('[');
             cursor.elements(|cursor| {
-                if !out.ends_with('[') {
-                    out.push(',');
-                }
+                write::separate(out);
                 write_json(schema, cursor, *element, out, depth + 1)
             })?;
             out.push(']');
@@ -431,7 +425,7 @@ fn write_scalar(scalar: &Type, cursor: &mut Cursor<'_>, out: &mut String) -> Dec
     match held {
         Held::Borrowed(Value::Bool(value)) => out.push_str(if value { "true" } else { "false" }),
         Held::Borrowed(Value::Text(text)) => {
-            push_string(out, text.decode(&mut String::new()).unwrap_or_default());
+            write::string(out, text.decode(&mut String::new()).unwrap_or_default());
         }
         Held::Borrowed(Value::Time(time)) => {
             out.push('"');
@@ -444,7 +438,7 @@ fn write_scalar(scalar: &Type, cursor: &mut Cursor<'_>, out: &mut String) -> Dec
                 Type::Fixed(size) => begin.take(*size)?,
                 _ => begin.bytes()?,
             };
-            let _ = write!(out, "\"{}\"", STANDARD.encode(bytes));
+            write::base64(out, bytes);
         }
         Held::Text(_) => {
             out.insert(start, '"');

@@ -7,7 +7,7 @@ use arrow_array::{Array, ListArray, MapArray, StructArray, UnionArray};
 use arrow_schema::{DataType, Field, FieldRef};
 
 use super::scalar::Scalars;
-use crate::json::push_name;
+use crate::json::write;
 use crate::projection::{NodeId, Projection};
 use crate::row::{Held, Row};
 use crate::value::{Slot, Value};
@@ -258,7 +258,7 @@ fn visit_single<'b>(as_element: Option<&Place<'b>>, row: usize, found: &mut Row<
 fn write_object(array: &StructArray, row: usize, out: &mut String) {
     out.push('{');
     for (field, column) in array.fields().iter().zip(array.columns()) {
-        push_name(out, field.name());
+        write::name(out, field.name());
         write_json(field, column.as_ref(), row, out);
     }
     out.push('}');
@@ -280,7 +280,7 @@ fn write_map(map: &MapArray, row: usize, out: &mut String) {
                 _ => "",
             },
         };
-        push_name(out, name);
+        write::name(out, name);
         write_json(value_field, map.values().as_ref(), entry, out);
     }
     out.push('}');
@@ -300,10 +300,8 @@ fn write_json(field: &Field, array: &dyn Array, row: usize, out: &mut String) {
         | DataType::FixedSizeList(element, _) => {
             let (lists, values) = lists(array);
             out.push('[');
-            for (number, at) in lists.elements(row).enumerate() {
-                if number > 0 {
-                    out.push(',');
-                }
+            for at in lists.elements(row) {
+                write::separate(out);
                 write_json(element, values, at, out);
             }
             out.push(']');

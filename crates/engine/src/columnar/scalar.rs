@@ -1,7 +1,5 @@
 //! Single values of Arrow's arrays.
 
-use std::fmt::Write as _;
-
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{
     Date32Type, Date64Type, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type,
@@ -16,10 +14,8 @@ use arrow_array::{
     StringArray,
 };
 use arrow_schema::{DataType, Field, TimeUnit};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 
-use crate::json::push_string;
+use crate::json::write;
 use crate::row::{Held, bytes, float, push_decimal, push_integer, push_uuid, text};
 use crate::time::{Time, push_time_of_day};
 use crate::value::Value;
@@ -197,7 +193,7 @@ impl<'b> Scalars<'b> {
                 out.push_str(if value { "true" } else { "false" })
             }
             Held::Borrowed(Value::Text(text)) => {
-                push_string(out, text.decode(&mut String::new()).unwrap_or_default());
+                write::string(out, text.decode(&mut String::new()).unwrap_or_default());
             }
             Held::Borrowed(Value::Time(time)) => {
                 out.push('"');
@@ -211,7 +207,7 @@ impl<'b> Scalars<'b> {
                     Self::FixedBytes(values) => values.value(row),
                     _ => return out.push_str("null"),
                 };
-                let _ = write!(out, "\"{}\"", STANDARD.encode(bytes));
+                write::base64(out, bytes);
             }
             Held::Text(_) => {
                 out.insert(start, '"');

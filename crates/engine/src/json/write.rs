@@ -23,6 +23,13 @@ pub(crate) fn string(out: &mut String, text: &str) {
     out.push('"');
 }
 
+/// Appends a member's name.
+pub(crate) fn name(out: &mut String, name: &str) {
+    separate(out);
+    string(out, name);
+    out.push(':');
+}
+
 /// Appends the inside of a string literal.
 pub(crate) fn escape(out: &mut String, text: &str) {
     let mut rest = text;
