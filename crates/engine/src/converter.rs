@@ -18,6 +18,7 @@ use crate::input::{Input, Source};
 use crate::ion;
 use crate::run::Run;
 use crate::text::{Text, decoding_error};
+use crate::xml;
 
 /// Converts files by a plan. Made once, used for any number of files, also at the same time.
 #[derive(Debug, Clone)]
@@ -112,9 +113,11 @@ impl Converter {
             SourceFormat::Avro => Avro::open(reader, compression)?.convert(run),
             SourceFormat::Ion => ion::read(run, reader, compression),
             SourceFormat::Bson => bson::read(run, reader, compression),
+            SourceFormat::Xml { row_tag } => {
+                Text::open(run, reader, compression, "XML")?.objects(xml::Framer::new(row_tag))
+            }
             SourceFormat::Parquet
             | SourceFormat::Orc
-            | SourceFormat::Xml { .. }
             | SourceFormat::Grok(_) => {
                 Err(ConvertError::OtherFormat { found: "not read yet", expected: "text" })
             }

@@ -20,6 +20,12 @@ pub(crate) enum RecordFault {
     Quotes(&'static str),
     /// A CSV row has another number of cells than its header.
     Ragged { expected: usize, found: usize },
+    /// The bytes are not XML.
+    Xml(&'static str),
+    /// A log's line is not as the table's pattern says.
+    NoMatch,
+    /// A log's line takes the pattern too many attempts.
+    MatchLimit,
     /// The bytes are not UTF-8.
     NotUtf8,
     /// A BSON document's parts do not add up.
@@ -67,6 +73,9 @@ impl RecordFault {
             Self::UnclosedArray => "unclosed_array".into(),
             Self::Quotes(_) => "malformed_csv".into(),
             Self::Ragged { .. } => "ragged_row".into(),
+            Self::Xml(_) => "malformed_xml".into(),
+            Self::NoMatch => "no_match".into(),
+            Self::MatchLimit => "match_limit".into(),
             Self::NotUtf8 => "not_utf8".into(),
             Self::Bson(_) => "malformed_bson".into(),
             Self::TooDeep => "nested_too_deep".into(),
@@ -87,6 +96,11 @@ impl RecordFault {
             Self::Quotes(fault) => (*fault).into(),
             Self::Ragged { expected, found } => {
                 format!("{found} cells where {expected} were expected")
+            }
+            Self::Xml(fault) => format!("not XML: {fault}"),
+            Self::NoMatch => "does not match the table's grok pattern".into(),
+            Self::MatchLimit => {
+                "takes the table's grok pattern too many attempts; make the pattern stricter".into()
             }
             Self::NotUtf8 => "not UTF-8; convert the file from its encoding first".into(),
             Self::Bson(fault) => format!("not BSON: {fault}"),

@@ -45,6 +45,7 @@ mod time;
 mod value;
 mod values;
 mod window;
+mod xml;
 
 pub use caught::hide_caught_panics;
 pub use compression::{Compression, LimitFault};
