@@ -1,7 +1,7 @@
 //! One file through all stages: decompress, frame, decode, convert, write.
 
 use std::io::Write;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use personalize_plan::{ConversionPlan, Limits, SourceFormat};
 
@@ -14,6 +14,7 @@ use crate::convert::Mapping;
 use crate::counts::Counts;
 use crate::csv;
 use crate::error::ConvertError;
+use crate::grok::{self, Grok, GrokError};
 use crate::input::{Input, Source};
 use crate::ion;
 use crate::run::Run;
@@ -28,6 +29,8 @@ pub struct Converter {
     limits: Limits,
     /// For CSV: the source column of each fixed slot, and whether a record must have it
     columns: Vec<(String, bool)>,
+    /// For logs: the pattern, once the first file needs it
+    grok: Arc<OnceLock<Result<Grok, GrokError>>>,
 }
 
 /// A file as its rejects name it, and what its folders say.
@@ -45,7 +48,13 @@ impl Converter {
     pub fn new(plan: &ConversionPlan) -> Self {
         let mapping = Mapping::new(plan);
         let columns = csv::slot_columns(plan, &mapping);
-        Self { mapping, format: plan.source.format.clone(), limits: plan.source.limits, columns }
+        Self {
+            mapping,
+            format: plan.source.format.clone(),
+            limits: plan.source.limits,
+            columns,
+            grok: Arc::default(),
+        }
     }
 
     /// The header line of the CSV, with its line break.
@@ -116,11 +125,13 @@ impl Converter {
             SourceFormat::Xml { row_tag } => {
                 Text::open(run, reader, compression, "XML")?.objects(xml::Framer::new(row_tag))
             }
-            SourceFormat::Parquet
-            | SourceFormat::Orc
-            | SourceFormat::Grok(_) => {
-                Err(ConvertError::OtherFormat { found: "not read yet", expected: "text" })
+            SourceFormat::Grok(pattern) => {
+                let compiled = self.grok.get_or_init(|| Grok::new(pattern)).as_ref();
+                let grok = compiled.map_err(|error| ConvertError::Pattern(error.clone()))?;
+                Text::open(run, reader, compression, "a log")?.objects(grok::Lines::new(grok))
             }
+            SourceFormat::Parquet => columnar::convert(&Parquet::open(source)?, run),
+            SourceFormat::Orc => columnar::convert(&Orc::open(source)?, run),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::compression::{Compression, LimitFault};
+use crate::grok::GrokError;
 
 /// Why a whole file cannot be converted; nothing of it counts as written.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +57,9 @@ pub enum ConvertError {
     /// The library that reads the format gave up in a way that only this file can be the cause of.
     #[error("is damaged, or written in a way that is not read: {0}")]
     Panic(String),
+    /// The table's grok pattern cannot be used.
+    #[error("cannot be taken apart by the table's grok pattern: {0}")]
+    Pattern(#[source] GrokError),
     /// A record is too long.
     #[error("has a record at byte {offset} (line {line}) that is longer than 16 MiB")]
     RecordTooLong {

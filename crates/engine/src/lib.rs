@@ -5,9 +5,10 @@
 //! A file goes through stages that know nothing of each other:
 //!
 //! - `compression` undoes gzip, bzip2 and zstd; `window` holds as many bytes as a record needs
-//! - `json::frame` and `csv` find where records begin and end, and where the next one begins after
-//!   a broken one
+//! - `json::frame`, `csv`, `xml` and `grok` find where records begin and end, and where the next
+//!   one begins after a broken one; what is no JSON of these becomes JSON
 //! - `ion` and `bson` find and decode values that follow one another, and write each as JSON
+//! - `columnar` (Parquet and ORC) and `avro` decode the wanted values alone, row by row
 //! - `json::walk` and `csv` note where the values lie that the plan wants (`projection`), and hand
 //!   them on borrowed (`value`)
 //! - `convert` applies the plan's rules and writes rows in Personalize's CSV dialect
@@ -32,6 +33,7 @@ mod csv;
 mod error;
 mod fault;
 mod frame;
+mod grok;
 mod input;
 mod ion;
 mod json;
@@ -52,5 +54,6 @@ pub use compression::{Compression, LimitFault};
 pub use converter::{Converter, SourceFile};
 pub use counts::Counts;
 pub use error::ConvertError;
+pub use grok::GrokError;
 pub use input::Input;
 pub use partition::{partition_keys, partition_values};

@@ -48,6 +48,7 @@ pub use plan::{
 };
 pub use propose::{ColumnProfile, Proposal, propose};
 pub use resolve::resolve;
+pub use source_format::LOG_CLASSIFIERS;
 pub use timestamp_format::{
     DatePattern, Digits, EpochUnit, PatternItem, TimestampFormat, TimestampFormatError, month_names,
 };

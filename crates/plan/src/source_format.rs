@@ -9,7 +9,7 @@ use crate::plan::{CsvFormat, GrokFormat, SourceFormat};
 ///
 /// Sources: AWS Glue developer guide, "Adding classifiers to a crawler" (the names); the patterns
 /// are those of logstash, which Glue's own are made of.
-const LOGS: [(&str, &str); 8] = [
+pub const LOG_CLASSIFIERS: [(&str, &str); 8] = [
     ("combined_apache", "%{COMBINEDAPACHELOG}"),
     ("apache", "%{COMMONAPACHELOG}"),
     (
@@ -19,10 +19,13 @@ const LOGS: [(&str, &str); 8] = [
     ),
     (
         "microsoft_log",
-        "%{TIMESTAMP_ISO8601:timestamp} %{NOTSPACE:s_sitename} %{IPORHOST:s_ip} \
-         %{WORD:cs_method} %{NOTSPACE:cs_uri_stem} %{NOTSPACE:cs_uri_query} %{NOTSPACE:s_port} \
-         %{NOTSPACE:cs_username} %{IPORHOST:c_ip} %{NOTSPACE:cs_user_agent} \
-         %{NOTSPACE:sc_status} %{NOTSPACE:sc_substatus} %{NOTSPACE:sc_win32_status}",
+        // Of the fields that may be left out, IIS writes the first since version 7 no more, and
+        // the others only since then.
+        "%{TIMESTAMP_ISO8601:timestamp} (?:%{NOTSPACE:s_sitename} )??%{IP:s_ip} \
+         %{NOTSPACE:cs_method} %{NOTSPACE:cs_uri_stem} %{NOTSPACE:cs_uri_query} \
+         %{NONNEGINT:s_port} %{NOTSPACE:cs_username} %{IP:c_ip} %{NOTSPACE:cs_user_agent} \
+         (?:%{NOTSPACE:cs_referer} )??%{NONNEGINT:sc_status} %{NONNEGINT:sc_substatus} \
+         %{NONNEGINT:sc_win32_status}(?: %{NONNEGINT:time_taken})?",
     ),
     ("ruby_logger", "%{RUBY_LOGGER}"),
     (
@@ -33,7 +36,13 @@ const LOGS: [(&str, &str); 8] = [
          %{NOTSPACE:content_type}",
     ),
     ("redismonlog", "%{REDISMONLOG}"),
-    ("redislog", "%{REDISLOG}"),
+    (
+        "redislog",
+        // Beside its own pattern, which has no message, what Redis writes since version 3.
+        "(?:\\[%{POSINT:pid}\\]|%{POSINT:pid}:%{WORD:role}) \
+         (?<timestamp>%{MONTHDAY} %{MONTH} (?:%{YEAR} )?%{TIME}) %{NOTSPACE:level} \
+         %{GREEDYDATA:message}",
+    ),
 ];
 
 /// What the crawler said, or else what the SerDe reads.
@@ -74,7 +83,7 @@ pub(crate) fn source_format(table: &Table) -> Result<SourceFormat, PlanError> {
             row_tag: required(table, "rowTag", &["rowTag", "xml.rowTag"])?.to_owned(),
         },
         _ => {
-            let known = LOGS.iter().find(|(name, _)| classification == Some(*name));
+            let known = LOG_CLASSIFIERS.iter().find(|(name, _)| classification == Some(*name));
             // A custom classifier's logs are called as its maker liked.
             let Some(pattern) = pattern.or(known.map(|(_, pattern)| *pattern)) else {
                 return Err(match classification {

@@ -8,6 +8,5 @@ pub(crate) mod write;
 
 pub(crate) use frame::Framer;
 pub(crate) use read::{elements, members, unescape_into};
-pub(crate) use scan::{MAX_DEPTH, Stop};
+pub(crate) use scan::{MAX_DEPTH, Stop, is_number};
 pub(crate) use walk::Walker;
-pub(crate) use write::{is_number, write_string};

@@ -25,6 +25,11 @@ pub(crate) fn syntax<T>(at: usize, fault: &'static str) -> Result<T, Stop> {
     Err(Stop::Syntax(Syntax { at, fault }))
 }
 
+/// Whether a text, as it stands, is a JSON number.
+pub(crate) fn is_number(text: &str) -> bool {
+    !text.is_empty() && number(text.as_bytes(), 0) == Ok(text.len())
+}
+
 /// The byte at `at`, or the end of the bytes.
 pub(crate) fn byte(bytes: &[u8], at: usize) -> Result<u8, Stop> {
     bytes.get(at).copied().ok_or(Stop::End)

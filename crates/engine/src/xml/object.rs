@@ -203,7 +203,7 @@ impl Builder {
         unescape(value.of(text), true, &mut plain)?;
         if name != "xmlns" && !name.starts_with("xmlns:") {
             open_member("_", name, out);
-            json::write_string(&plain, out);
+            json::write::string(out, &plain);
         }
         self.text = plain;
         Ok(())
@@ -250,10 +250,10 @@ impl Builder {
             Some(_) if trimmed.is_empty() => {}
             Some(name) => {
                 open_member("", name, out);
-                json::write_string(trimmed, out);
+                json::write::string(out, trimmed);
             }
             None if trimmed.is_empty() => out.push_str("null"),
-            None => json::write_string(trimmed, out),
+            None => json::write::string(out, trimmed),
         }
         self.text = plain;
         Ok(())
