@@ -3,7 +3,7 @@
 //! Each document begins with its own length, so a broken one costs only itself; where the lengths
 //! themselves are wrong, nothing that follows can be found.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 
 use crate::calendar;
 use crate::compression::Compression;
@@ -12,8 +12,8 @@ use crate::fault::RecordFault;
 use crate::frame::Frame;
 use crate::json::{MAX_DEPTH, write};
 use crate::run::Run;
-use crate::values::{Broken, MAX_OBJECT, ValueFramer, Values};
-use crate::window::MAX_RECORD;
+use crate::values::{self, Broken, MAX_OBJECT, ValueFramer, Values};
+use crate::window::{MAX_RECORD, Window};
 
 /// The length and the 0 at the end of a document without elements.
 const EMPTY: usize = 5;
@@ -47,6 +47,14 @@ pub(crate) fn read<R: Read, W: Write, J: Write>(
     compression: Compression,
 ) -> Result<(), ConvertError> {
     Values::open(run, reader, compression)?.convert(Framer)
+}
+
+/// Hands on a file's documents, see [`values::objects`].
+pub(crate) fn objects(
+    window: &mut Window<impl Read>,
+    take: impl FnMut(Option<&str>, u64) -> bool,
+) -> io::Result<bool> {
+    values::objects(window, Framer, take)
 }
 
 /// Whether a file's first bytes could be those of a document.

@@ -105,10 +105,17 @@ impl Converter {
         run: &mut Run<'_, W, J>,
     ) -> Result<(), ConvertError> {
         match &self.format {
-            SourceFormat::Parquet => return columnar::convert(&Parquet::open(source)?, run),
-            SourceFormat::Orc => return columnar::convert(&Orc::open(source)?, run),
-            _ => {}
+            SourceFormat::Parquet => columnar::convert(&Parquet::open(source)?, run),
+            SourceFormat::Orc => columnar::convert(&Orc::open(source)?, run),
+            _ => self.read_stream(source, run),
         }
+    }
+
+    fn read_stream<W: Write, J: Write>(
+        &self,
+        source: &Arc<Source>,
+        run: &mut Run<'_, W, J>,
+    ) -> Result<(), ConvertError> {
         let decoding = |fault: &_| decoding_error(fault, Compression::None, 0);
         let stream = source.stream().map_err(ConvertError::Read)?;
         let decompressed =
@@ -130,8 +137,7 @@ impl Converter {
                 let grok = compiled.map_err(|error| ConvertError::Pattern(error.clone()))?;
                 Text::open(run, reader, compression, "a log")?.objects(grok::Lines::new(grok))
             }
-            SourceFormat::Parquet => columnar::convert(&Parquet::open(source)?, run),
-            SourceFormat::Orc => columnar::convert(&Orc::open(source)?, run),
+            SourceFormat::Parquet | SourceFormat::Orc => Ok(()),
         }
     }
 }

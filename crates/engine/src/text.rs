@@ -30,6 +30,36 @@ pub(crate) trait ObjectFramer {
     fn give_up(&mut self, bytes: &[u8], start: usize) -> Option<Frame>;
 }
 
+/// Hands on records as JSON objects, with how far the file was read for each, until that is no more
+/// wanted; broken ones are handed on as nothing. True at the file's end.
+pub(crate) fn objects(
+    window: &mut Window<impl Read>,
+    mut framer: impl ObjectFramer,
+    mut take: impl FnMut(Option<&str>, u64) -> bool,
+) -> io::Result<bool> {
+    let mut object = String::new();
+    let mut at = 0;
+    loop {
+        let offset = window.offset();
+        let (end, found) = match framer.next(window.bytes(), at, window.is_last(), &mut object) {
+            Frame::Record(range) => (range.end, Some(object.as_str())),
+            Frame::Fault(range, _) => (range.end, None),
+            Frame::More(_) if window.is_full() => return Ok(false),
+            Frame::More(from) => {
+                at = 0;
+                window.consume(from);
+                window.read()?;
+                continue;
+            }
+            Frame::Done => return Ok(true),
+        };
+        at = end;
+        if !take(found, offset + at as u64) {
+            return Ok(false);
+        }
+    }
+}
+
 /// A text file, or an archive's entry, on its way.
 pub(crate) struct Text<'r, 'a, R, W, J> {
     run: &'r mut Run<'a, W, J>,

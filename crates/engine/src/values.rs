@@ -2,7 +2,7 @@
 //! value in it and writes it as JSON.
 
 use std::borrow::Cow;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 
 use crate::compression::Compression;
 use crate::content;
@@ -56,6 +56,38 @@ pub(crate) trait ValueFramer {
         last: bool,
         object: &mut String,
     ) -> Result<Frame, Broken>;
+}
+
+/// Hands on values as JSON texts, with how far the file was read for each, until that is no more
+/// wanted; values that are none are handed on as nothing. True at the file's end.
+pub(crate) fn objects<F: ValueFramer>(
+    window: &mut Window<impl Read>,
+    mut framer: F,
+    mut take: impl FnMut(Option<&str>, u64) -> bool,
+) -> io::Result<bool> {
+    let mut object = String::new();
+    let mut at = 0;
+    loop {
+        let broken = |broken: Broken| io::Error::other(broken.reason);
+        let offset = window.offset();
+        let frame = framer.next(window.bytes(), at, window.is_last(), &mut object);
+        let (end, found) = match frame.map_err(broken)? {
+            Frame::Record(range) => (range.end, Some(object.as_str())),
+            Frame::Fault(range, _) => (range.end, None),
+            Frame::More(_) if window.is_full() => return Ok(false),
+            Frame::More(from) => {
+                at = 0;
+                window.consume(from);
+                window.read()?;
+                continue;
+            }
+            Frame::Done => return Ok(true),
+        };
+        at = end;
+        if !take(found, offset + at as u64) {
+            return Ok(false);
+        }
+    }
 }
 
 /// A file of values on its way.

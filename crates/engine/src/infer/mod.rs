@@ -10,9 +10,10 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use personalize_plan::glue::{Column, ColumnType, StorageDescriptor, StructField, Table};
-use personalize_plan::{ColumnProfile, Limits};
+use personalize_plan::{ColumnProfile, GrokFormat, Limits};
 
 use crate::avro::Avro;
+use crate::bson;
 use crate::caught::catch;
 use crate::columnar::{self, Columnar, Orc, Parquet};
 use crate::compression::{Compression, decompress};
@@ -20,10 +21,14 @@ use crate::content;
 use crate::csv::Rows;
 use crate::error::ConvertError;
 use crate::frame::Frame;
+use crate::grok::{self, Grok};
 use crate::input::{Input, Source};
+use crate::ion;
 use crate::json;
 use crate::projection::Projection;
+use crate::text;
 use crate::window::Window;
+use crate::xml;
 use delimited::Dialect;
 use format::Format;
 pub(crate) use schema::widened;
@@ -118,7 +123,8 @@ impl Profile {
         if head.starts_with(content::AVRO) {
             return self.sample_avro(window.into_reader(), compression, source, most);
         }
-        if let Some(found) = content::not_text(head) {
+        let binary = content::not_text(head);
+        if let Some(found) = binary.filter(|_| !ion::looks_like(head) && !bson::looks_like(head)) {
             return Ok(FileKind::Unknown(found));
         }
         let Some(format) = recognise(head, window.is_last(), &self.expected_columns) else {
@@ -129,6 +135,19 @@ impl Profile {
         }
         let whole = match format {
             Format::Csv(dialect) => self.sample_csv(&mut window, most, &dialect)?,
+            Format::Ion => ion::objects(&mut window, |object, at| self.take(object, at, most))?,
+            Format::Bson => bson::objects(&mut window, |object, at| self.take(object, at, most))?,
+            Format::Xml(tag) => {
+                let framer = xml::Framer::new(&tag);
+                text::objects(&mut window, framer, |object, at| self.take(object, at, most))?
+            }
+            Format::Log(_, pattern) => {
+                let format =
+                    GrokFormat { pattern: pattern.to_owned(), custom_patterns: String::new() };
+                let grok = Grok::new(&format).map_err(io::Error::other)?;
+                let lines = grok::Lines::new(&grok);
+                text::objects(&mut window, lines, |object, at| self.take(object, at, most))?
+            }
             _ => self.sample_json(&mut window, most)?,
         };
         Ok(FileKind::Sampled { whole })
@@ -188,8 +207,18 @@ impl Profile {
         Ok(FileKind::Sampled { whole })
     }
 
+    /// Takes in a record, or counts a broken one; false if `most` bytes were read.
+    fn take(&mut self, object: Option<&str>, read: u64, most: u64) -> bool {
+        match object {
+            Some(object) if object.starts_with('{') => self.observe(object),
+            _ => self.faults += 1,
+        }
+        read < most
+    }
+
     fn observe(&mut self, object: &str) {
-        self.root.observe_object(object);
+        let untyped = self.format.as_ref().is_some_and(Format::is_untyped);
+        self.root.observe_object(object, untyped);
         self.records += 1;
     }
 
@@ -358,9 +387,21 @@ impl Profile {
 }
 
 fn recognise(head: &[u8], whole: bool, expected_columns: &[String]) -> Option<Format> {
+    if ion::looks_like(head) {
+        return Some(Format::Ion);
+    }
+    if bson::looks_like(head) {
+        return Some(Format::Bson);
+    }
     let first = head.iter().find(|c| !c.is_ascii_whitespace() && **c != 0x1e)?;
     if matches!(first, b'{' | b'[') {
         return Some(Format::Json);
+    }
+    if let Some(tag) = xml::row_tag(head).filter(|_| *first == b'<') {
+        return Some(Format::Xml(tag));
+    }
+    if let Some((name, pattern)) = grok::recognise(head) {
+        return Some(Format::Log(name, pattern));
     }
     // Objects in the cells of a table do not make it JSON, a line of other text before them does
     // not unmake it.

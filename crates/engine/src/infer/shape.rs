@@ -49,18 +49,19 @@ pub struct Conflict {
 }
 
 impl Shape {
-    /// Takes in the members of a JSON object.
-    pub(crate) fn observe_object(&mut self, object: &str) {
+    /// Takes in the members of a JSON object. `untyped` says that its strings may be numbers and
+    /// truth values.
+    pub(crate) fn observe_object(&mut self, object: &str, untyped: bool) {
         self.objects += 1;
         for (name, value) in json::members(object) {
             if let Some(member) = self.member(&name) {
-                member.observe(value);
+                member.observe(value, untyped);
             }
         }
     }
 
     /// Takes in a JSON value.
-    fn observe(&mut self, value: Value<'_>) {
+    fn observe(&mut self, value: Value<'_>, untyped: bool) {
         match value {
             Value::Missing | Value::Time(_) | Value::NotText => {}
             Value::Bool(_) => self.booleans += 1,
@@ -70,14 +71,18 @@ impl Shape {
             }
             Value::Text(text) => {
                 if let Ok(text) = text.decode(&mut String::new()) {
-                    self.observe_text(text);
+                    if untyped {
+                        self.observe_cell(text);
+                    } else {
+                        self.observe_text(text);
+                    }
                 }
             }
-            Value::Object(object) => self.observe_object(object),
+            Value::Object(object) => self.observe_object(object, untyped),
             Value::Array(array) => {
                 self.arrays += 1;
                 let element = self.element.get_or_insert_default();
-                json::elements(array).for_each(|value| element.observe(value));
+                json::elements(array).for_each(|value| element.observe(value, untyped));
             }
         }
     }
@@ -103,21 +108,25 @@ impl Shape {
     pub(crate) fn observe_row<'a>(&mut self, cells: impl Iterator<Item = (&'a str, String)>) {
         self.objects += 1;
         for (name, text) in cells {
-            let Some(member) = self.member(name).filter(|_| !text.is_empty()) else {
-                continue;
-            };
-            match text.trim() {
-                cell if cell.eq_ignore_ascii_case("true") || cell.eq_ignore_ascii_case("false") => {
-                    member.booleans += 1;
-                }
-                // Digits behind a leading zero are a code, not a number.
-                cell if has_leading_zero(cell) => member.observe_text(cell),
-                cell if Decimal::parse(cell).is_some() => {
-                    member.observe_number(cell);
-                    member.times += u64::from(is_time(cell));
-                }
-                _ => member.observe_text(&text),
+            if let Some(member) = self.member(name).filter(|_| !text.is_empty()) {
+                member.observe_cell(&text);
             }
+        }
+    }
+
+    /// Takes in a text that may be a number or a truth value.
+    fn observe_cell(&mut self, text: &str) {
+        match text.trim() {
+            cell if cell.eq_ignore_ascii_case("true") || cell.eq_ignore_ascii_case("false") => {
+                self.booleans += 1;
+            }
+            // Digits behind a leading zero are a code, not a number.
+            cell if has_leading_zero(cell) => self.observe_text(cell),
+            cell if Decimal::parse(cell).is_some() => {
+                self.observe_number(cell);
+                self.times += u64::from(is_time(cell));
+            }
+            _ => self.observe_text(text),
         }
     }
 
@@ -269,7 +278,7 @@ mod tests {
 
     fn shape(objects: &[&str]) -> Shape {
         let mut shape = Shape::default();
-        objects.iter().for_each(|object| shape.observe_object(object));
+        objects.iter().for_each(|object| shape.observe_object(object, false));
         shape
     }
 

@@ -10,14 +10,15 @@ mod text;
 mod timestamp;
 
 use std::borrow::Cow;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 
 use crate::compression::Compression;
 use crate::content;
 use crate::error::ConvertError;
 use crate::fault::RecordFault;
 use crate::run::Run;
-use crate::values::Values;
+use crate::values::{self, Values};
+use crate::window::Window;
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
@@ -57,6 +58,18 @@ pub(crate) fn read<R: Read, W: Write, J: Write>(
         values.skip(BYTE_ORDER_MARK.len());
     }
     values.convert(text::Framer::default())
+}
+
+/// Hands on a file's values, see [`values::objects`].
+pub(crate) fn objects(
+    window: &mut Window<impl Read>,
+    take: impl FnMut(Option<&str>, u64) -> bool,
+) -> io::Result<bool> {
+    if is_binary(window.bytes()) {
+        values::objects(window, binary::Framer::default(), take)
+    } else {
+        values::objects(window, text::Framer::default(), take)
+    }
 }
 
 /// Whether a file's first bytes are those of binary Ion, or of Ion text that is no JSON.
