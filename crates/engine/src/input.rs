@@ -100,13 +100,16 @@ pub(crate) struct SourceReader {
 
 impl Read for SourceReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.reader.read(buffer) {
-            Ok(count) => {
-                self.source.bytes_read.fetch_add(count as u64, Ordering::Relaxed);
-                Ok(count)
+        loop {
+            match self.reader.read(buffer) {
+                Ok(count) => {
+                    self.source.bytes_read.fetch_add(count as u64, Ordering::Relaxed);
+                    return Ok(count);
+                }
+                // Not every decoder goes on where it was after that.
+                Err(fault) if fault.kind() == io::ErrorKind::Interrupted => {}
+                Err(fault) => return Err(self.source.keep(fault)),
             }
-            Err(fault) if fault.kind() == io::ErrorKind::Interrupted => Err(fault),
-            Err(fault) => Err(self.source.keep(fault)),
         }
     }
 }
