@@ -9,7 +9,7 @@ use crate::avro::Avro;
 use crate::bson;
 use crate::caught::catch;
 use crate::columnar::{self, Orc, Parquet};
-use crate::compression::{Compression, decompress};
+use crate::compression::{Compression, Decompressed, Files};
 use crate::convert::Mapping;
 use crate::counts::Counts;
 use crate::csv;
@@ -105,22 +105,27 @@ impl Converter {
         run: &mut Run<'_, W, J>,
     ) -> Result<(), ConvertError> {
         match &self.format {
-            SourceFormat::Parquet => columnar::convert(&Parquet::open(source)?, run),
-            SourceFormat::Orc => columnar::convert(&Orc::open(source)?, run),
-            _ => self.read_stream(source, run),
+            SourceFormat::Parquet => return columnar::convert(&Parquet::open(source)?, run),
+            SourceFormat::Orc => return columnar::convert(&Orc::open(source)?, run),
+            _ => {}
         }
+        // Only the index of a zip archive is looked at here; what else fails is the source's own.
+        let files = Files::of(source, self.limits)
+            .map_err(|fault| decoding_error(&fault, Compression::Zip, 0))?;
+        for file in files {
+            let entry = file.entry().map(str::to_owned);
+            run.enter(entry.as_deref());
+            self.read_file(file.open(), run).map_err(|fault| fault.in_entry(entry))?;
+        }
+        Ok(())
     }
 
-    fn read_stream<W: Write, J: Write>(
+    fn read_file<W: Write, J: Write>(
         &self,
-        source: &Arc<Source>,
+        file: Decompressed,
         run: &mut Run<'_, W, J>,
     ) -> Result<(), ConvertError> {
-        let decoding = |fault: &_| decoding_error(fault, Compression::None, 0);
-        let stream = source.stream().map_err(ConvertError::Read)?;
-        let decompressed =
-            decompress(stream, source, self.limits).map_err(|fault| decoding(&fault))?;
-        let (reader, compression) = (decompressed.reader, decompressed.compression);
+        let Decompressed { compression, reader } = file;
         match &self.format {
             SourceFormat::Json => Text::open(run, reader, compression, "JSON")?.json(),
             SourceFormat::Csv(format) => {
@@ -137,7 +142,9 @@ impl Converter {
                 let grok = compiled.map_err(|error| ConvertError::Pattern(error.clone()))?;
                 Text::open(run, reader, compression, "a log")?.objects(grok::Lines::new(grok))
             }
-            SourceFormat::Parquet | SourceFormat::Orc => Ok(()),
+            SourceFormat::Parquet | SourceFormat::Orc => {
+                Err(ConvertError::OtherFormat { found: "a stream", expected: "a file by range" })
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::compression::{Compression, LimitFault};
+use crate::compression::{ArchiveFault, Compression, LimitFault};
 use crate::grok::GrokError;
 
 /// Why a whole file cannot be converted; nothing of it counts as written.
@@ -46,6 +46,18 @@ pub enum ConvertError {
     /// An archive unpacks to too much, or holds too many archives in each other.
     #[error("is no archive that is safe to unpack: {0}")]
     Limit(#[source] LimitFault),
+    /// A zip archive, or an entry of it, is not read.
+    #[error("cannot be unpacked: {0}")]
+    Archive(#[source] ArchiveFault),
+    /// An entry of a zip archive cannot be converted.
+    #[error("holds {entry:?}, which {fault}")]
+    Entry {
+        /// The entry's name.
+        entry: String,
+        /// Why.
+        #[source]
+        fault: Box<ConvertError>,
+    },
     /// The content is damaged, or written in a way that is not read.
     #[error("cannot be read as {format}: {fault}")]
     Unreadable {
@@ -86,6 +98,18 @@ pub enum ConvertError {
 impl ConvertError {
     /// Whether the file's own content is at fault, so that trying again cannot help.
     pub fn is_poison(&self) -> bool {
-        !matches!(self, Self::Read(_) | Self::Write(_))
+        match self {
+            Self::Read(_) | Self::Write(_) => false,
+            Self::Entry { fault, .. } => fault.is_poison(),
+            _ => true,
+        }
+    }
+
+    /// Says which entry of an archive it is that is at fault, if it is one.
+    pub(crate) fn in_entry(self, entry: Option<String>) -> Self {
+        match entry {
+            Some(entry) if self.is_poison() => Self::Entry { entry, fault: Box::new(self) },
+            _ => self,
+        }
     }
 }

@@ -4,7 +4,8 @@
 //!
 //! A file goes through stages that know nothing of each other:
 //!
-//! - `compression` undoes gzip, bzip2 and zstd; `window` holds as many bytes as a record needs
+//! - `compression` gives the files in an input, out of their zip archive and without their
+//!   compression; `window` holds as many bytes of one as a record needs
 //! - `json::frame`, `csv`, `xml` and `grok` find where records begin and end, and where the next
 //!   one begins after a broken one; what is no JSON of these becomes JSON
 //! - `ion` and `bson` find and decode values that follow one another, and write each as JSON
@@ -50,7 +51,7 @@ mod window;
 mod xml;
 
 pub use caught::hide_caught_panics;
-pub use compression::{Compression, LimitFault};
+pub use compression::{ArchiveFault, Compression, LimitFault};
 pub use converter::{Converter, SourceFile};
 pub use counts::Counts;
 pub use error::ConvertError;

@@ -19,7 +19,7 @@ pub(crate) struct Run<'a, W, J> {
     pub(crate) mapping: &'a Mapping,
     file: &'a SourceFile,
     /// The file's own name, or that of the entry of it that is read
-    pub(crate) name: String,
+    name: String,
     out: Vec<u8>,
     rows: W,
     rejects: J,
@@ -41,6 +41,14 @@ impl<'a, W: Write, J: Write> Run<'a, W, J> {
             counts: Counts::default(),
             rejected: BTreeMap::new(),
         }
+    }
+
+    /// Names rejects from now on by an entry of the file, or by the file itself.
+    pub(crate) fn enter(&mut self, entry: Option<&str>) {
+        self.name = match entry {
+            Some(entry) => format!("{}/{entry}", self.file.name),
+            None => self.file.name.clone(),
+        };
     }
 
     /// Appends a record's rows, or nothing if it is filtered or rejected.

@@ -253,7 +253,8 @@ impl<'r, 'a, R: Read, W: Write, J: Write> Text<'r, 'a, R, W, J> {
                 Ok(())
             }
             Err(fault) => {
-                Err(decoding_error(&fault, self.compression, self.run.counts.bytes_decoded))
+                let decoded = self.window.offset() + self.window.bytes().len() as u64;
+                Err(decoding_error(&fault, self.compression, decoded))
             }
         }
     }
@@ -270,8 +271,12 @@ pub(crate) fn decoding_error(
     compression: Compression,
     decoded: u64,
 ) -> ConvertError {
-    if let Some(limit) = fault.get_ref().and_then(|inner| inner.downcast_ref()) {
+    let inner = fault.get_ref();
+    if let Some(limit) = inner.and_then(|inner| inner.downcast_ref()) {
         return ConvertError::Limit(*limit);
+    }
+    if let Some(archive) = inner.and_then(|inner| inner.downcast_ref()) {
+        return ConvertError::Archive(*archive);
     }
     match fault.kind() {
         io::ErrorKind::UnexpectedEof => ConvertError::Truncated { compression, decoded },

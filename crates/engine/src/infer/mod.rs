@@ -16,7 +16,7 @@ use crate::avro::Avro;
 use crate::bson;
 use crate::caught::catch;
 use crate::columnar::{self, Columnar, Orc, Parquet};
-use crate::compression::{Compression, decompress};
+use crate::compression::{Compression, Decompressed, Files};
 use crate::content;
 use crate::csv::Rows;
 use crate::error::ConvertError;
@@ -73,7 +73,8 @@ impl Profile {
         Self { expected_columns: columns, ..Self::default() }
     }
 
-    /// Takes in at most `most` bytes (after decompression) of a file.
+    /// Takes in at most `most` bytes (after decompression) of a file; of a zip archive, of its first
+    /// entry with content.
     ///
     /// # Errors
     ///
@@ -107,9 +108,27 @@ impl Profile {
             }
             None => {}
         }
-        let decompressed = decompress(source.stream()?, source, limits)?;
-        let compression = decompressed.compression;
-        let mut window = Window::new(decompressed.reader);
+        let mut files = Files::of(source, limits)?;
+        while let Some(file) = files.next() {
+            match self.sample_file(file.open(), source, most)? {
+                FileKind::Empty => {}
+                FileKind::Sampled { whole } => {
+                    return Ok(FileKind::Sampled { whole: whole && files.next().is_none() });
+                }
+                other => return Ok(other),
+            }
+        }
+        Ok(FileKind::Empty)
+    }
+
+    fn sample_file(
+        &mut self,
+        file: Decompressed,
+        source: &Source,
+        most: u64,
+    ) -> io::Result<FileKind> {
+        let compression = file.compression;
+        let mut window = Window::new(file.reader);
         while window.bytes().len() < HEAD && !window.is_last() {
             window.read()?;
         }
@@ -467,5 +486,25 @@ mod tests {
             FileKind::Different("is csv, unlike the files before it".into())
         );
         assert_eq!(kind(b"hello"), FileKind::Unknown("of no format that is read"));
+    }
+
+    #[test]
+    fn an_archive_is_what_its_first_entry_with_content_is() {
+        let mut archive = rawzip::ZipArchiveWriter::new(Vec::new());
+        for (name, content) in
+            [("_SUCCESS", "x"), ("a.csv", ""), ("b.csv", "user_id,item_id\n1,2\n")]
+        {
+            let (mut entry, config) = archive.new_file(name).start().unwrap();
+            let mut writer = config.wrap(&mut entry);
+            std::io::Write::write_all(&mut writer, content.as_bytes()).unwrap();
+            let (_, descriptor) = writer.finish().unwrap();
+            entry.finish(descriptor).unwrap();
+        }
+        let archive = Arc::new(Bytes::from(archive.finish().unwrap()));
+        let mut profile = Profile::default();
+        let kind = profile.sample(archive, u64::MAX, Limits::default()).unwrap();
+        assert_eq!((kind, profile.records()), (FileKind::Sampled { whole: true }, 1));
+        let table = profile.table("t", "", &[]).unwrap();
+        assert_eq!(table.parameter("compressionType"), Some("zip"));
     }
 }
