@@ -57,12 +57,7 @@ pub(crate) fn not_text(head: &[u8]) -> Option<&'static str> {
         [b'P', b'A', b'R', b'E', ..] => Some("encrypted Parquet"),
         [b'O', b'R', b'C', ..] if !head[3..].starts_with(b"\"") => Some("ORC"),
         [b'O', b'b', b'j', 1, ..] => Some("Avro"),
-        [b'P', b'K', 3, 4, ..] => Some("a zip archive"),
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some("UTF-16 text, which must become UTF-8 first"),
-        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some("xz-compressed"),
-        [0xff, 0x06, 0, 0, b's', b'N', b'a', b'P', ..] => Some("snappy-compressed"),
-        [0x04, 0x22, 0x4d, 0x18, ..] => Some("lz4-compressed"),
-        [0x1f, 0x8b, ..] => Some("compressed twice"),
         _ => None,
     };
     known.or_else(|| looks_binary(head).then_some("not UTF-8 text"))
