@@ -2,11 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use personalize_engine::{ConvertError, Converter, Counts, Input, SourceFile};
+use personalize_engine::{Compression, ConvertError, Converter, Counts, Input, SourceFile};
 use personalize_plan::glue::{Column, Table};
 use personalize_plan::{Parameters, resolve};
 use proptest::prelude::*;
@@ -160,6 +160,65 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
         1 => prop::collection::vec(1..=255_u8, 0..8),
     ];
     prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+}
+
+fn zip(entries: &[(&str, &str)]) -> Vec<u8> {
+    let mut archive = rawzip::ZipArchiveWriter::new(Vec::new());
+    for (name, content) in entries {
+        let (mut entry, config) = archive.new_file(name).start().unwrap();
+        let mut writer = config.wrap(&mut entry);
+        writer.write_all(content.as_bytes()).unwrap();
+        let (_, descriptor) = writer.finish().unwrap();
+        entry.finish(descriptor).unwrap();
+    }
+    archive.finish().unwrap()
+}
+
+#[test]
+fn every_entry_of_an_archive_is_a_file_of_its_own() {
+    let table = Table::from_json(
+        r#"{"Table": {"Name": "t", "StorageDescriptor": {"Columns": [
+            {"Name": "user_id", "Type": "string"}, {"Name": "item_id", "Type": "string"},
+            {"Name": "timestamp", "Type": "bigint"}]},
+            "Parameters": {"classification": "csv", "skip.header.line.count": "1"}}}"#,
+    );
+    let parameters = Parameters::from_pairs::<&str, &str>([]).unwrap();
+    let converter = Converter::new(&resolve(&parameters, &table.unwrap()).unwrap());
+    let one = "user_id,item_id,timestamp\nu,i,1700000000\n";
+    let two = "timestamp,item_id,user_id\nsoon,j,v\n1700000001,j,v\n";
+    let archive = zip(&[("a/one.csv", one), ("a/two.csv", two), ("empty.csv", "")]);
+    let (mut rows, mut rejects) = (Vec::new(), Vec::new());
+    let file = SourceFile { name: "in.zip".into(), ..SourceFile::default() };
+    let counts =
+        converter.convert(&file, Arc::new(Bytes::from(archive)), &mut rows, &mut rejects).unwrap();
+    assert_eq!(String::from_utf8(rows).unwrap(), "i,u,1700000000\nj,v,1700000001\n");
+    assert_eq!((counts.records_read, counts.bytes_decoded), (3, (one.len() + two.len()) as u64));
+    let reject: serde_json::Value = serde_json::from_slice(&rejects).unwrap();
+    assert_eq!(reject["file"], "in.zip/a/two.csv");
+    assert_eq!((&reject["offset"], &reject["line"]), (&26.into(), &2.into()));
+}
+
+#[test]
+fn an_error_in_an_archive_names_the_entry() {
+    let good = r#"{"user_id":"u","item_id":"i","timestamp":1700000000}"#;
+    let damaged = |mut archive: Vec<u8>| {
+        let place = archive.windows(4).position(|bytes| bytes == b"GOOD").unwrap();
+        archive[place] ^= 1;
+        convert(&converter("json", &[]), &archive).err().unwrap()
+    };
+    let fault =
+        damaged(zip(&[("a.json", good), ("b.json", r#"{"x":"GOOD","more":"than a head"}"#)]));
+    assert_eq!(
+        fault.to_string(),
+        "holds \"b.json\", which is damaged: its zip content cannot be decoded at byte 33: its \
+         checksum is wrong"
+    );
+    assert!(fault.is_poison());
+    let fault = convert(&converter("json", &[]), &zip(&[("a.png", "\0\0")])).err().unwrap();
+    assert_eq!(fault.to_string(), "holds \"a.png\", which is not UTF-8 text; this plan reads JSON");
+    let whole = zip(&[("a.json", good)]);
+    let fault = convert(&converter("json", &[]), &whole[..whole.len() - 1]).err().unwrap();
+    assert!(matches!(fault, ConvertError::Truncated { compression: Compression::Zip, .. }));
 }
 
 proptest! {
