@@ -12,9 +12,14 @@ use personalize_plan::{Parameters, resolve};
 use proptest::prelude::*;
 
 fn converter(classification: &str, parameters: &[(&str, &str)]) -> Converter {
+    table_converter(&[("classification", classification)], parameters)
+}
+
+fn table_converter(of_table: &[(&str, &str)], parameters: &[(&str, &str)]) -> Converter {
     let column = |name: &str| Column { name: name.into(), type_name: "string".into() };
     let mut table = Table { name: "t".into(), ..Table::default() };
-    table.parameters.insert("classification".into(), classification.into());
+    table.parameters =
+        of_table.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
     table.storage_descriptor.columns = ["user_id", "item_id", "timestamp"].map(column).into();
     Converter::new(
         &resolve(&Parameters::from_pairs(parameters.iter().copied()).unwrap(), &table).unwrap(),
@@ -84,6 +89,82 @@ fn csv_rows_are_whole_wherever_blocks_end() {
     let converted = convert(&converter("csv", &[]), text.as_bytes()).unwrap();
     assert_eq!(converted.counts.records_read, 3000);
     assert!(converted.rows == expected);
+}
+
+const XML: [(&str, &str); 2] = [("classification", "xml"), ("rowTag", "event")];
+
+#[test]
+fn elements_are_whole_wherever_blocks_end() {
+    let mut text = "<?xml version=\"1.0\"?>\n<events>\n".to_owned();
+    let mut expected = String::new();
+    let mut broken = Vec::new();
+    for n in 0..3000 {
+        let (filler, time) = ("é<b/>".repeat(filler(n) / 7), 1_700_000_000 + n);
+        let end = if n % 50 == 49 { "i" } else { "item_id" };
+        if n % 50 == 49 {
+            broken.push((text.len() as u64 + 2, text.matches('\n').count() as u64 + 1));
+        } else {
+            expected += &format!("i&{n},u,{time}\n");
+        }
+        text += &format!(
+            "  <event>\n    <x>{filler}</x>\n    <user_id>u</user_id>\n    <item_id>i&amp;{n}</{end}>\n    <timestamp>{time}</timestamp>\n  </event>\n"
+        );
+    }
+    text += "</events>\n";
+    let converted = convert(&table_converter(&XML, &[]), text.as_bytes()).unwrap();
+    assert!(converted.rows == expected);
+    let place = |reject: &serde_json::Value| {
+        assert_eq!(reject["reason"], "malformed_xml");
+        (reject["offset"].as_u64().unwrap(), reject["line"].as_u64().unwrap())
+    };
+    assert_eq!(converted.rejects.iter().map(place).collect::<Vec<_>>(), broken);
+}
+
+#[test]
+fn an_element_without_an_end_costs_itself() {
+    let good =
+        "<event><user_id>u</user_id><item_id>i</item_id><timestamp>1700000000</timestamp></event>";
+    let text = format!("<events><event><user_id>u</user_id>{}", good.repeat(220_000));
+    let converted = convert(&table_converter(&XML, &[]), text.as_bytes()).unwrap();
+    assert_eq!((converted.counts.rows_written, converted.counts.rejected()), (220_000, 1));
+
+    let text = "<event><user_id>".repeat(100_000);
+    let converted = convert(&table_converter(&XML, &[]), text.as_bytes()).unwrap();
+    assert_eq!((converted.counts.rows_written, converted.counts.rejected()), (0, 100_000));
+}
+
+#[test]
+fn log_lines_are_whole_wherever_blocks_end() {
+    let of_table = [
+        ("classification", "our-log"),
+        ("grokPattern", "^%{OURS:user_id} %{QS:item_id} %{INT:timestamp:long}"),
+        ("grokCustomPatterns", "OURS u[0-9]+\nOTHER x"),
+    ];
+    let mut text = String::new();
+    let mut expected = String::new();
+    for n in 0..3000 {
+        let line_end = if n % 2 == 0 { "\r\n\n" } else { "\n" };
+        let (item, time) = ("é".repeat(filler(n) / 2), 1_700_000_000 + n);
+        text += &format!("u{n} \"{item}\" {time} more{line_end}");
+        if item.is_empty() || item.chars().count() > 256 {
+            continue;
+        }
+        expected += &format!("{item},u{n},{time}\n");
+    }
+    let converted = convert(&table_converter(&of_table, &[]), text.as_bytes()).unwrap();
+    assert_eq!(converted.counts.records_read, 3000);
+    assert!(converted.rows == expected);
+
+    let converted = convert(&table_converter(&of_table, &[]), b"u1 \"i\" 1700000000\nv\n").unwrap();
+    assert_eq!(converted.counts.rows_written, 1);
+    assert_eq!(converted.rejects[0]["reason"], "no_match");
+}
+
+#[test]
+fn an_unusable_grok_pattern_is_told() {
+    let of_table = [("classification", "our-log"), ("grokPattern", "%{NONE:user_id}")];
+    let fault = convert(&table_converter(&of_table, &[]), b"x\n").err().unwrap();
+    assert!(matches!(fault, ConvertError::Pattern(_)), "{fault}");
 }
 
 #[test]

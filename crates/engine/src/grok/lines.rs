@@ -11,11 +11,13 @@ use crate::text::ObjectFramer;
 #[derive(Debug)]
 pub(crate) struct Lines<'a> {
     grok: &'a Grok,
+    /// Whether the last line was as the pattern says
+    matched: bool,
 }
 
 impl<'a> Lines<'a> {
     pub(crate) fn new(grok: &'a Grok) -> Self {
-        Self { grok }
+        Self { grok, matched: true }
     }
 }
 
@@ -46,11 +48,13 @@ impl ObjectFramer for Lines<'_> {
 }
 
 impl Lines<'_> {
-    fn line(&self, line: &[u8], range: Range<usize>, object: &mut String) -> Option<Frame> {
+    fn line(&mut self, line: &[u8], range: Range<usize>, object: &mut String) -> Option<Frame> {
         let Ok(text) = simdutf8::basic::from_utf8(line) else {
             return Some(Frame::Fault(range, RecordFault::NotUtf8));
         };
-        match self.grok.write(text, object) {
+        let written = self.grok.write(text, self.matched, object);
+        self.matched = written.is_ok();
+        match written {
             Ok(()) => Some(Frame::Record(range)),
             Err(RecordFault::NoMatch) if is_directive(text) => None,
             Err(fault) => Some(Frame::Fault(range, fault)),

@@ -133,11 +133,18 @@ mod tests {
     }
 
     #[test]
+    fn lines_of_no_kind_are_told_in_one_pass() {
+        for (name, _, grok) in CLASSIFIERS.iter() {
+            assert!(grok.filter.is_some(), "{name}");
+        }
+    }
+
+    #[test]
     fn every_kind_of_log_becomes_its_usual_fields() {
         for (name, line, expected) in SAMPLES {
             let (_, _, grok) = CLASSIFIERS.iter().find(|(kind, _, _)| *kind == name).unwrap();
             let mut object = String::new();
-            grok.write(line, &mut object).expect(line);
+            grok.write(line, true, &mut object).expect(line);
             let found: serde_json::Value = serde_json::from_str(&object).unwrap();
             let expected: serde_json::Value = serde_json::from_str(expected).unwrap();
             for (field, value) in expected.as_object().unwrap() {

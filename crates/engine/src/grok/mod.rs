@@ -4,8 +4,9 @@ mod expand;
 mod lines;
 mod logs;
 mod patterns;
+mod relaxed;
 
-use fancy_regex::{Regex, RegexBuilder};
+use fancy_regex::{Captures, Regex, RegexBuilder, RegexInput};
 use personalize_plan::GrokFormat;
 
 use self::expand::{Expansion, Field, Type};
@@ -17,7 +18,7 @@ pub(crate) use self::logs::recognise;
 
 /// Attempts that a line may take: a pattern that backtracks without end costs each line some
 /// milliseconds, and one that does not is far below.
-const ATTEMPTS: usize = 1_000_000;
+const ATTEMPTS: usize = 250_000;
 
 /// Instructions that a pattern may become.
 const INSTRUCTIONS: usize = 500_000;
@@ -46,6 +47,8 @@ pub enum GrokError {
 #[derive(Debug)]
 pub(crate) struct Grok {
     regex: Regex,
+    /// Matches wherever `regex` does and takes one pass for it, where there is such an expression
+    filter: Option<regex::Regex>,
     captures: Vec<Capture>,
 }
 
@@ -59,6 +62,7 @@ impl Grok {
     pub(crate) fn new(format: &GrokFormat) -> Result<Self, GrokError> {
         let Expansion { regex, fields } =
             expand::expand(&format.pattern, &patterns::custom(&format.custom_patterns))?;
+        let filter = relaxed::relaxed(&regex).and_then(|regex| regex::Regex::new(&regex).ok());
         let regex = RegexBuilder::new(&regex)
             .backtrack_limit(ATTEMPTS)
             .max_prog_size(INSTRUCTIONS)
@@ -73,12 +77,13 @@ impl Grok {
             .enumerate()
             .filter_map(|(group, name)| Some(Capture { group, field: field(name?)? }))
             .collect();
-        Ok(Self { regex, captures })
+        Ok(Self { regex, filter, captures })
     }
 
-    /// Writes what is captured in a line in place of what is in `object`.
-    fn write(&self, line: &str, object: &mut String) -> Result<(), RecordFault> {
-        let found = self.regex.captures(line).map_err(|_| RecordFault::MatchLimit)?;
+    /// Writes what is captured in a line in place of what is in `object`. Whether the line is
+    /// `expected` to match from its beginning on is of no matter but for the time it takes.
+    fn write(&self, line: &str, expected: bool, object: &mut String) -> Result<(), RecordFault> {
+        let found = self.captures(line, expected).map_err(|_| RecordFault::MatchLimit)?;
         let found = found.ok_or(RecordFault::NoMatch)?;
         object.clear();
         object.push('{');
@@ -97,9 +102,31 @@ impl Grok {
         Ok(())
     }
 
+    fn captures<'t>(
+        &self,
+        line: &'t str,
+        expected: bool,
+    ) -> fancy_regex::Result<Option<Captures<'t, str>>> {
+        if expected
+            && let Ok(Some(found)) = self.regex.captures_input(RegexInput::new(line).anchored(true))
+        {
+            return Ok(Some(found));
+        }
+        match self.earliest(line) {
+            Some(from) => self.regex.captures_from_pos(line, from),
+            None => Ok(None),
+        }
+    }
+
     /// Whether a line, from its beginning, is as the pattern says.
     fn begins(&self, line: &str) -> bool {
-        matches!(self.regex.find(line), Ok(Some(found)) if found.start() == 0)
+        self.earliest(line) == Some(0)
+            && matches!(self.regex.find(line), Ok(Some(found)) if found.start() == 0)
+    }
+
+    /// Before where the pattern does not match, if it may match at all.
+    fn earliest(&self, line: &str) -> Option<usize> {
+        self.filter.as_ref().map_or(Some(0), |filter| Some(filter.find(line)?.start()))
     }
 }
 
@@ -119,6 +146,10 @@ impl Field {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     fn grok(pattern: &str, custom_patterns: &str) -> Result<Grok, GrokError> {
@@ -130,7 +161,12 @@ mod tests {
 
     fn object(pattern: &str, line: &str) -> Result<String, RecordFault> {
         let mut object = "left over".to_owned();
-        grok(pattern, "").unwrap().write(line, &mut object)?;
+        let grok = grok(pattern, "").unwrap();
+        let found = grok.write(line, true, &mut object);
+        let expected = object.clone();
+        assert_eq!(grok.write(line, false, &mut object), found);
+        assert_eq!(object, expected);
+        found?;
         serde_json::from_str::<serde_json::Value>(&object).expect(&object);
         Ok(object)
     }
@@ -177,9 +213,38 @@ mod tests {
 
     #[test]
     fn attempts_have_an_end() {
-        let catastrophic = r"^(?:(?=a)(?:a|aa)+)+\1?(?<x>b)$";
+        let catastrophic = r"^(?:(?=a)(?:a|aa)+)+()\1(?<x>b)$";
         let line = "a".repeat(5_000);
         assert_eq!(object(catastrophic, &line), Err(RecordFault::MatchLimit));
+    }
+
+    proptest! {
+        #[test]
+        fn the_filter_hides_no_match(
+            pieces in prop::collection::vec(
+                prop::sample::select(vec![
+                    "203.0.113.7", "::1", "-", " ", "/", "x.y", "é", "\"", "\"a b\"", "'", "\\", "1.5",
+                    "+2", "[", "]", ":", "2019-01-10", "22:12:01", "Jan", "http://x.y/z?a=b",
+                ]),
+                0..12,
+            ),
+        ) {
+            static GROKS: LazyLock<Vec<Grok>> = LazyLock::new(|| {
+                let names = [
+                    "IPORHOST", "NUMBER", "BASE16FLOAT", "QS", "TIMESTAMP_ISO8601", "SYSLOGTIMESTAMP",
+                    "URI", "PATH", "TIME", "DATE", "WORD", "MONTH", "YEAR", "HTTPD_COMMONLOG",
+                ];
+                names.map(|name| grok(&format!("%{{{name}:x}}$"), "").unwrap()).into()
+            });
+            let line = pieces.concat();
+            for Grok { regex, filter, .. } in GROKS.iter() {
+                let filter = filter.as_ref().unwrap();
+                if let Some(found) = regex.find(&line).unwrap() {
+                    let earliest = filter.find(&line).map(|found| found.start());
+                    prop_assert!(earliest.is_some_and(|start| start <= found.start()));
+                }
+            }
+        }
     }
 
     #[test]

@@ -7,13 +7,14 @@ use std::collections::HashMap;
 ///
 /// Source: AWS Glue developer guide, "Writing custom classifiers" (the names, and that a host's name
 /// is tried before an address).
-const OWN: [(&str, &str); 10] = [
+const OWN: [(&str, &str); 11] = [
     // Java's classes are ASCII's.
     ("WORD", r"\b[0-9A-Za-z_]+\b"),
     ("NOTSPACE", r"[^ \t\n\x0b\x0c\r]+"),
     ("BOOLEAN", "(?i:true|false)"),
     ("HOST", "%{HOSTNAME}"),
     ("IPORHOST", "(?:%{HOSTNAME}|%{IP})"),
+    ("IP", "(?:%{IPV4}|%{IPV6})"),
     ("HTTPDUSER", "%{USER}(?:@%{HOSTNAME})?"),
     ("YEAR", "(?>[0-9]{4}|[0-9]{2})"),
     ("TIME", "%{HOUR}:%{MINUTE}:%{SECOND}(?![0-9])"),
