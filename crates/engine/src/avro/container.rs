@@ -7,7 +7,7 @@ use std::io::{self, BufRead as _, BufReader, Read};
 use crc32fast::hash as crc32;
 
 use super::{NAME, unreadable};
-use crate::compression::Compression;
+use crate::compression::{Compression, xz};
 use crate::error::ConvertError;
 use crate::text::decoding_error;
 
@@ -200,7 +200,7 @@ impl Codec {
             Self::Null => out.extend_from_slice(bytes),
             Self::Deflate => read_all(flate2::bufread::DeflateDecoder::new(bytes), out)?,
             Self::Bzip2 => read_all(bzip2::bufread::BzDecoder::new(bytes), out)?,
-            Self::Xz => return Err(io::Error::other("xz is not read")),
+            Self::Xz => read_all(xz::streams(bytes), out)?,
             Self::Zstandard => read_all(zstd::Decoder::with_buffer(bytes)?, out)?,
             Self::Snappy => return snappy(bytes, out),
         }

@@ -145,7 +145,7 @@ impl<'s> Decoder<'s> {
         's: 'b,
     {
         row.clear();
-        self.value(cursor, Schema::ROOT, Projection::ROOT, row, 0)
+        self.value(cursor, self.schema.root, Projection::ROOT, row, 0)
     }
 
     fn fields_at(
@@ -495,7 +495,7 @@ mod tests {
         let schema = Schema::parse(br#"{"type":"array","items":"null"}"#).unwrap();
         // 2^61 elements.
         let bytes = [0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x40, 0x00];
-        let skipped = skip(&schema, &mut Cursor::new(&bytes), Schema::ROOT, 0);
+        let skipped = skip(&schema, &mut Cursor::new(&bytes), schema.root, 0);
         assert_eq!(skipped, Err(DatumFault::TooMany));
     }
 }

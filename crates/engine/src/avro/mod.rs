@@ -55,7 +55,7 @@ impl<R: Read> Avro<R> {
             let mut cursor = Cursor::new(block.bytes);
             for _ in 0..block.count {
                 object.clear();
-                write_json(&self.schema, &mut cursor, Schema::ROOT, &mut object, 0)
+                write_json(&self.schema, &mut cursor, self.schema.root, &mut object, 0)
                     .map_err(unreadable)?;
                 if !take(&object) {
                     return Ok(());
@@ -91,7 +91,7 @@ impl<R: Read> Avro<R> {
                 let outcome = run.convert(&found);
                 if let Some(reason) = run.count(outcome)? {
                     let mut object = String::new();
-                    write_json(&self.schema, &mut begin, Schema::ROOT, &mut object, 0)
+                    write_json(&self.schema, &mut begin, self.schema.root, &mut object, 0)
                         .map_err(|f| fault(row, &f))?;
                     let position = Position::Block { row, block: number };
                     run.reject(reason, position, Content::Record(&object))?;

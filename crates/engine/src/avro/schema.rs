@@ -10,10 +10,12 @@ use serde_json::Value;
 
 use crate::infer::widened;
 
-/// The types of a schema; the first is the datum's own.
+/// The types of a schema.
 #[derive(Debug)]
 pub(crate) struct Schema {
     types: Vec<Type>,
+    /// The datum's own
+    pub(crate) root: TypeId,
 }
 
 /// A type by its place in the schema, so that it may hold itself.
@@ -78,20 +80,11 @@ const MAX_DEPTH: usize = 100;
 const MAX_SCALE: u64 = 100;
 
 impl Schema {
-    /// The datum's own type.
-    pub(crate) const ROOT: TypeId = TypeId(0);
-
     pub(crate) fn parse(text: &[u8]) -> Result<Self, SchemaError> {
         let json = serde_json::from_slice(text)?;
-        // The first place is kept for the root, which is known last.
-        let mut parser = Parser { types: vec![Type::Null], names: BTreeMap::new() };
+        let mut parser = Parser { types: Vec::new(), names: BTreeMap::new() };
         let root = parser.read(&json, "", 0)?;
-        let mut types = parser.types;
-        if root != Self::ROOT {
-            // A union of one type is that type.
-            types[0] = Type::Union(vec![root]);
-        }
-        Ok(Self { types })
+        Ok(Self { types: parser.types, root })
     }
 
     pub(crate) fn get(&self, id: TypeId) -> &Type {
@@ -100,7 +93,7 @@ impl Schema {
 
     /// The columns that a crawler would record.
     pub(crate) fn columns(&self) -> Vec<StructField> {
-        match self.column_type(Self::ROOT, 0) {
+        match self.column_type(self.root, 0) {
             ColumnType::Struct(fields) => fields,
             column_type => vec![StructField { name: "value".into(), column_type }],
         }

@@ -11,7 +11,7 @@ mod gzip;
 mod layers;
 mod lz4;
 mod snappy;
-mod xz;
+pub(crate) mod xz;
 mod zip;
 mod zstd;
 

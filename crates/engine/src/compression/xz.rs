@@ -1,6 +1,6 @@
 //! xz: streams run together, with padding between them.
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read};
 
 use lzma_rust2::XzReader;
 
@@ -9,8 +9,14 @@ use super::guard::{MOST_MEMORY, MemoryLimited};
 pub(super) const MAGIC: [u8; 6] = *b"\xfd7zXZ\0";
 
 pub(super) fn decoder(reader: impl BufRead + Send + 'static) -> super::Reader {
-    let streams = XzReader::new_mem_limit(reader, true, MOST_MEMORY / 1024);
-    Box::new(MemoryLimited::new(streams, |fault| fault.kind() == io::ErrorKind::OutOfMemory))
+    Box::new(MemoryLimited::new(streams(reader), |fault| {
+        fault.kind() == io::ErrorKind::OutOfMemory
+    }))
+}
+
+/// What the streams hold, one behind the other.
+pub(crate) fn streams<R: Read>(reader: R) -> XzReader<R> {
+    XzReader::new_mem_limit(reader, true, MOST_MEMORY / 1024)
 }
 
 #[cfg(test)]
