@@ -8,6 +8,7 @@ import datetime
 import decimal
 import json
 import math
+import struct
 import uuid
 
 import oracle
@@ -69,7 +70,23 @@ def texts_of(value):
         value = str(value)
     elif isinstance(value, float) and not math.isfinite(value):
         value = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}[str(value)]
+    elif isinstance(value, float) and not isinstance(value, bool):
+        value = shortest(value)
     return oracle.text(value)
+
+
+def shortest(value):
+    """The fewest digits that stand for a number, of 32 bits if it fits in so many."""
+
+    def as_single(number):
+        return struct.unpack("f", struct.pack("f", number))[0]
+
+    if abs(value) < 1e38 and as_single(value) == value:
+        for digits in range(1, 10):
+            text = f"{value:.{digits}g}"
+            if as_single(float(text)) == value:
+                return decimal.Decimal(text)
+    return value
 
 
 def cell(value):
@@ -92,7 +109,7 @@ def get(record, path):
 def read_csv(text):
     """Rows in Personalize's dialect; an empty cell is None."""
     rows = []
-    for line in text.splitlines()[1:]:
+    for line in text.split("\n")[1:-1]:
         cells, cell, is_quoted, chars = [], "", False, iter(line)
         for char in chars:
             if char == '"':
@@ -128,6 +145,7 @@ def check(folder, source, classification, paths, records, **format):
     found = read_csv((folder / "out.csv").read_text(encoding="utf-8"))
     assert (summary["records_read"], summary["rejected"]) == (len(records), rejected)
     for number, (row, wanted) in enumerate(zip(found, expected)):
-        assert row == wanted, f"row {number}"
+        differing = [(path, cell, want) for (path, _), cell, want in zip(paths, row, wanted) if cell != want]
+        assert not differing, f"row {number}: {differing[:5]}"
     assert len(found) == len(expected)
     return summary

@@ -52,6 +52,7 @@ pub(crate) enum CellFault {
     NestedInArray,
     LoneSurrogate,
     NotText,
+    InexactTime,
 }
 
 impl From<Stop> for RecordFault {
@@ -128,6 +129,7 @@ impl CellFault {
             Self::NestedInArray => "nested_array_in",
             Self::LoneSurrogate => "lone_surrogate_in",
             Self::NotText => "not_text",
+            Self::InexactTime => "inexact_time",
         }
     }
 }
@@ -150,6 +152,9 @@ impl fmt::Display for CellFault {
             Self::NestedInArray => "is an array that holds arrays or objects",
             Self::LoneSurrogate => "holds half of a surrogate pair, which is no text",
             Self::NotText => "holds bytes that are no UTF-8 text",
+            Self::InexactTime => {
+                "is after 2037 in a zone of its own, whose summer time is not known for then"
+            }
         })
     }
 }

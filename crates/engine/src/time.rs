@@ -31,6 +31,16 @@ impl Time {
         }
     }
 
+    pub(crate) fn from_nanoseconds(count: i128) -> Self {
+        let seconds = count.div_euclid(1_000_000_000).clamp(i64::MIN.into(), i64::MAX.into());
+        let microseconds = count.rem_euclid(1_000_000_000) / 1000;
+        Self {
+            seconds: seconds as i64,
+            microseconds: u32::try_from(microseconds).unwrap_or_default(),
+            is_date: false,
+        }
+    }
+
     /// Appends `YYYY-MM-DD`, or `YYYY-MM-DD HH:MM:SS` and what there is of a fraction, as Spark
     /// writes dates and timestamps.
     pub(crate) fn write(&self, out: &mut String) {
@@ -79,6 +89,7 @@ mod tests {
         assert_eq!(text(Time::from_units(-1, 1_000_000_000)), "1969-12-31 23:59:59.999999");
         assert_eq!(text(Time::from_units(5, 1)), "1970-01-01 00:00:05");
         assert_eq!(text(Time::from_units(1_500_000, 1_000_000)), "1970-01-01 00:00:01.5");
+        assert_eq!(text(Time::from_nanoseconds(-1)), "1969-12-31 23:59:59.999999");
         assert_eq!(text(Time::from_days(-1)), "1969-12-31");
         assert_eq!(text(Time::from_days(2_932_897)), "+10000-01-01");
     }

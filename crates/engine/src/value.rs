@@ -13,6 +13,8 @@ pub(crate) enum Value<'a> {
     Number(&'a str),
     Text(Text<'a>),
     Time(Time),
+    /// A time that cannot be read exactly
+    InexactTime,
     /// Bytes that are no UTF-8, or something of a type that has no text
     NotText,
     /// The text of a valid JSON array

@@ -4,17 +4,21 @@ use std::io;
 use std::sync::Arc;
 
 use arrow_array::StructArray;
+use arrow_schema::{
+    DECIMAL128_MAX_PRECISION, DataType, Field, FieldRef, Fields, Schema, SchemaRef,
+};
 use bytes::Bytes;
 use orc_rust::ArrowReaderBuilder;
 use orc_rust::projection::ProjectionMask;
 use orc_rust::reader::ChunkReader;
-use orc_rust::schema::TimestampPrecision;
+use orc_rust::reader::metadata::FileMetadata;
+use orc_rust::stripe::Stripe;
 use personalize_plan::glue::StructField;
 
 use super::column::wanted_columns;
 use super::orc_tail::{MAX_POSTSCRIPT, Tail, completed};
 use super::ranged::{Ranged, RangedReader};
-use super::{BATCH_ROWS, Columnar, types};
+use super::{BATCH_ROWS, Columnar, scalar, types};
 use crate::content;
 use crate::error::ConvertError;
 use crate::input::Source;
@@ -62,10 +66,51 @@ fn unreadable(fault: impl std::fmt::Display) -> ConvertError {
 
 fn builder(file: &Whole) -> Result<ArrowReaderBuilder<Whole>, ConvertError> {
     let builder = ArrowReaderBuilder::try_new(file.clone()).map_err(unreadable)?;
-    Ok(builder
-        .with_batch_size(BATCH_ROWS)
-        // Nanoseconds would run over in the year 2262.
-        .with_timestamp_precision(TimestampPrecision::Microsecond))
+    Ok(builder.with_batch_size(BATCH_ROWS))
+}
+
+/// Whether times were written in a zone other than UTC.
+fn has_zone(file: &Whole, metadata: &FileMetadata) -> Result<bool, ConvertError> {
+    let nothing =
+        metadata.root_data_type().project(&ProjectionMask::roots(metadata.root_data_type(), []));
+    for stripe in metadata.stripe_metadatas() {
+        let stripe =
+            Stripe::new(&mut file.clone(), metadata, &nothing, stripe).map_err(unreadable)?;
+        if stripe.writer_tz().is_some_and(|zone| !matches!(zone.name(), "UTC" | "GMT" | "Etc/UTC"))
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The schema with decimal numbers of seconds for timestamps: any other type is too short for some
+/// years or too coarse for some fractions.
+fn with_exact_timestamps(schema: &SchemaRef, zoned: bool) -> SchemaRef {
+    let fields = schema.fields().iter().map(|field| with_exact_timestamp(field, zoned));
+    Arc::new(Schema::new_with_metadata(fields.collect::<Fields>(), schema.metadata().clone()))
+}
+
+fn with_exact_timestamp(field: &FieldRef, zoned: bool) -> FieldRef {
+    let change = |field: &FieldRef| with_exact_timestamp(field, zoned);
+    let data_type = match field.data_type() {
+        DataType::Timestamp(_, zone) => {
+            let is_local = zoned && zone.is_none();
+            let mark = if is_local { scalar::LOCAL_TIME } else { scalar::UTC_TIME };
+            let field = Field::clone(field)
+                .with_data_type(DataType::Decimal128(DECIMAL128_MAX_PRECISION, 9))
+                .with_metadata([(scalar::TIME.to_owned(), mark.to_owned())].into());
+            return Arc::new(field);
+        }
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(change).collect()),
+        DataType::List(element) => DataType::List(change(element)),
+        DataType::Map(entries, sorted) => DataType::Map(change(entries), *sorted),
+        DataType::Union(kinds, mode) => {
+            DataType::Union(kinds.iter().map(|(id, kind)| (id, change(kind))).collect(), *mode)
+        }
+        _ => return Arc::clone(field),
+    };
+    Arc::new(Field::clone(field).with_data_type(data_type))
 }
 
 impl Columnar for Orc {
@@ -85,9 +130,13 @@ impl Columnar for Orc {
         let builder = builder(&self.file)?;
         let names = self.columns.iter().map(|column| column.name.as_str());
         let wanted = wanted_columns(names, projection);
-        let mask = ProjectionMask::named_roots(builder.file_metadata().root_data_type(), &wanted);
+        let metadata = builder.file_metadata();
+        let mask = ProjectionMask::named_roots(metadata.root_data_type(), &wanted);
+        let zoned = has_zone(&self.file, metadata)?;
+        let builder = builder.with_projection(mask);
+        let schema = with_exact_timestamps(&builder.schema(), zoned);
         let mut row = 0;
-        for batch in builder.with_projection(mask).build() {
+        for batch in builder.with_schema(schema).build() {
             let batch = batch.map_err(|fault| ConvertError::Unreadable {
                 format: NAME,
                 fault: format!("stripe {}, behind row {row}: {fault}", self.stripe_of(row)),

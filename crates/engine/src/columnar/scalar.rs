@@ -20,6 +20,15 @@ use crate::row::{Held, bytes, float, push_decimal, push_integer, push_uuid, text
 use crate::time::{Time, push_time_of_day};
 use crate::value::Value;
 
+/// Marks a column of decimal numbers as times, in seconds.
+pub(crate) const TIME: &str = "time";
+/// The value of that mark for instants, and for times that had no zone where they were written.
+pub(crate) const UTC_TIME: &str = "utc";
+/// The value of that mark for times of another zone, as its clocks showed them.
+pub(crate) const LOCAL_TIME: &str = "local";
+/// The first second whose zone's summer time is not known: that of 2038.
+const UNKNOWN_ZONE: i64 = 2_145_916_800;
+
 /// The values of a column that holds one in each row.
 pub(crate) enum Scalars<'b> {
     Nulls,
@@ -49,6 +58,11 @@ pub(crate) enum Scalars<'b> {
     DateMilliseconds(&'b [i64]),
     /// With how many units make a second
     Timestamps(&'b [i64], i64),
+    /// The same, for nanoseconds of any year
+    Nanoseconds {
+        values: &'b [i128],
+        is_local: bool,
+    },
     Times32(&'b [i32], i64),
     Times64(&'b [i64], i64),
     /// Of a type that no cell can be made of
@@ -87,6 +101,11 @@ impl<'b> Scalars<'b> {
             }
             DataType::Decimal64(_, scale) => {
                 Self::Decimal64(array.as_primitive::<Decimal64Type>().values(), *scale)
+            }
+            DataType::Decimal128(_, 9) if field.metadata().contains_key(TIME) => {
+                let values = array.as_primitive::<Decimal128Type>().values();
+                let is_local = field.metadata()[TIME] == LOCAL_TIME;
+                Self::Nanoseconds { values, is_local }
             }
             DataType::Decimal128(_, scale) => {
                 Self::Decimal128(array.as_primitive::<Decimal128Type>().values(), *scale)
@@ -172,6 +191,12 @@ impl<'b> Scalars<'b> {
                 return time(Time::from_days(values[row].div_euclid(86_400_000)));
             }
             Self::Timestamps(values, unit) => return time(Time::from_units(values[row], *unit)),
+            Self::Nanoseconds { values, is_local } => {
+                let time = Time::from_nanoseconds(values[row]);
+                let is_inexact = *is_local && time.seconds >= UNKNOWN_ZONE;
+                let value = if is_inexact { Value::InexactTime } else { Value::Time(time) };
+                return Held::Borrowed(value);
+            }
             Self::Times32(values, unit) => {
                 push_time_of_day(arena, i64::from(values[row]), *unit);
                 return Held::Text(start..arena.len());

@@ -35,6 +35,7 @@ impl Scratch {
             }
             Value::Array(_) => return Err(CellFault::IsArray),
             Value::NotText => return Err(CellFault::NotText),
+            Value::InexactTime => return Err(CellFault::InexactTime),
             // A typed time is the same in every TimestampFormat.
             Value::Time(time) if conversion == Conversion::EpochSeconds => {
                 out.extend_from_slice(self.digits.format(in_calendar(time.seconds)?).as_bytes());
@@ -84,7 +85,7 @@ impl Scratch {
     /// The text of a value as the event filter compares it; nothing if it is not one value.
     pub(crate) fn plain_text<'b>(&'b mut self, value: Value<'b>) -> Option<&'b str> {
         match value {
-            Value::Object(_) | Value::Array(_) | Value::NotText => None,
+            Value::Object(_) | Value::Array(_) | Value::NotText | Value::InexactTime => None,
             value => scalar(&mut self.decoded, value).ok().flatten(),
         }
     }
@@ -131,7 +132,7 @@ impl Scratch {
             Value::Number(text) => text,
             Value::Text(text) => decoded(&mut self.decoded, text)?.trim(),
             Value::Time(_) => return Err(CellFault::NotANumber),
-            Value::Missing | Value::NotText | Value::Array(_) | Value::Object(_) => "",
+            _ => "",
         };
         if text.is_empty() {
             return Ok(false);
@@ -189,7 +190,9 @@ fn scalar<'b>(scratch: &'b mut String, value: Value<'b>) -> Result<Option<&'b st
             time.write(scratch);
             Ok(Some(scratch))
         }
-        Value::Missing | Value::NotText | Value::Array(_) | Value::Object(_) => Ok(None),
+        Value::NotText => Err(CellFault::NotText),
+        Value::InexactTime => Err(CellFault::InexactTime),
+        Value::Missing | Value::Array(_) | Value::Object(_) => Ok(None),
     }
 }
 

@@ -278,7 +278,7 @@ mod tests {
             Value::Text(text) => text.decode(&mut String::new()).unwrap().to_owned(),
             Value::Number(text) | Value::Array(text) | Value::Object(text) => text.to_owned(),
             Value::Bool(value) => value.to_string(),
-            Value::Time(_) | Value::NotText => panic!("JSON has none"),
+            Value::Time(_) | Value::InexactTime | Value::NotText => panic!("JSON has none"),
         };
         let values = |row| slots.iter().map(|slot| shown(record.value(*slot, row))).collect();
         (record.elements(), (0..rows).map(values).collect())
