@@ -136,7 +136,7 @@ impl Columnar for Orc {
         let builder = builder.with_projection(mask);
         let schema = with_exact_timestamps(&builder.schema(), zoned);
         let mut row = 0;
-        for batch in builder.with_schema(schema).build() {
+        for batch in builder.with_schema(Arc::clone(&schema)).build() {
             let batch = batch.map_err(|fault| ConvertError::Unreadable {
                 format: NAME,
                 fault: format!("stripe {}, behind row {row}: {fault}", self.stripe_of(row)),
@@ -145,7 +145,10 @@ impl Columnar for Orc {
             row += batch.num_rows() as u64;
             let position =
                 |at| Position::Stripe { row: before + at + 1, stripe: self.stripe_of(before + at) };
-            if !take(batch.into(), &position)? {
+            // The batch has fields of its own, without the schema's marks.
+            let columns = batch.columns().to_vec();
+            let batch = StructArray::try_new(schema.fields().clone(), columns, None);
+            if !take(batch.map_err(unreadable)?, &position)? {
                 return Ok(());
             }
         }
