@@ -358,9 +358,10 @@ fn append(part: &mut SpooledTempFile, output: &mut PendingFile) -> io::Result<()
 }
 
 /// Endings that say how a file is written, which a CSV's name is without.
-const ENDINGS: [&str; 12] = [
-    ".gz", ".gzip", ".bz2", ".zst", ".zstd", ".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".txt",
-    ".log",
+const ENDINGS: [&str; 25] = [
+    ".gz", ".gzip", ".bz2", ".zst", ".zstd", ".xz", ".lz4", ".snappy", ".sz", ".zip", ".json",
+    ".jsonl", ".ndjson", ".csv", ".tsv", ".txt", ".log", ".parquet", ".orc", ".avro", ".xml",
+    ".ion", ".10n", ".bson", ".pq",
 ];
 
 /// The CSV of each file, flat in one folder, since Personalize imports a folder's first level
