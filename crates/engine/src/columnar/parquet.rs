@@ -11,7 +11,6 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
 use parquet::basic::Type as PhysicalType;
-use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetStatisticsPolicy;
 use parquet::file::reader::{ChunkReader, Length};
 use personalize_plan::glue::StructField;
@@ -140,7 +139,7 @@ impl ChunkReader for Ranged {
     }
 }
 
-fn unreadable(fault: ParquetError) -> ConvertError {
+fn unreadable(fault: impl std::fmt::Display) -> ConvertError {
     ConvertError::Unreadable { format: NAME, fault: fault.to_string() }
 }
 

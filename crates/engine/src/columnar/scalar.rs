@@ -215,7 +215,7 @@ impl<'b> Scalars<'b> {
         let start = out.len();
         match self.get(row, out) {
             Held::Borrowed(Value::Bool(value)) => {
-                out.push_str(if value { "true" } else { "false" })
+                out.push_str(if value { "true" } else { "false" });
             }
             Held::Borrowed(Value::Text(text)) => {
                 write::string(out, text.decode(&mut String::new()).unwrap_or_default());

@@ -100,11 +100,11 @@ impl Profile {
         match content::columnar(source)? {
             Some(content::Columnar::Parquet) => {
                 let file = Parquet::open(source).map_err(io::Error::other)?;
-                return self.sample_columnar(Format::Parquet, &file, source, most);
+                return self.sample_columnar(&Format::Parquet, &file, source, most);
             }
             Some(content::Columnar::Orc) => {
                 let file = Orc::open(source).map_err(io::Error::other)?;
-                return self.sample_columnar(Format::Orc, &file, source, most);
+                return self.sample_columnar(&Format::Orc, &file, source, most);
             }
             None => {}
         }
@@ -184,12 +184,12 @@ impl Profile {
 
     fn sample_columnar(
         &mut self,
-        format: Format,
+        format: &Format,
         file: &impl Columnar,
         source: &Source,
         most: u64,
     ) -> io::Result<FileKind> {
-        if let Some(different) = self.admit(&format, Compression::None) {
+        if let Some(different) = self.admit(format, Compression::None) {
             return Ok(different);
         }
         schema::merge(&mut self.typed, file.columns());
