@@ -11,8 +11,14 @@ import decimal
 import gzip
 import io
 import json
+import re
 
 from pyspark.sql import types as T
+
+from awsglue import columnar
+
+patterns = {}
+"""Regular expressions of Python for the grok patterns that tables have."""
 
 CLASSES = {
     "boolean": T.BooleanType(),
@@ -27,7 +33,9 @@ CLASSES = {
 def read(spark, table, files):
     """The files' records as a DataFrame; one without columns if there are none."""
     classification = table["Parameters"]["classification"]
-    records = json_records if classification == "json" else csv_records
+    if classification in ("parquet", "orc") and files:
+        return columnar.read(spark, classification, files)
+    records = {"json": json_records, "csv": csv_records}.get(classification, log_records)
     found = [
         {**record, **partition}
         for path, partition in files
@@ -70,6 +78,15 @@ def csv_records(table, text):
             yield {
                 column["Name"]: typed(column["Type"], cell) for column, cell in zip(columns, row)
             }
+
+
+def log_records(table, text):
+    """The lines that match; captures are strings, and one without text is none."""
+    parameters = table["StorageDescriptor"]["SerdeInfo"]["Parameters"] | table["Parameters"]
+    pattern = re.compile(patterns[parameters.get("grokPattern") or parameters["input.format"]])
+    for line in text.splitlines():
+        if match := pattern.fullmatch(line):
+            yield match.groupdict()
 
 
 def typed(type_name, cell):
