@@ -26,7 +26,10 @@ pub enum ConvertError {
         decoded: u64,
     },
     /// The compressed content is damaged.
-    #[error("is damaged: its {compression} content cannot be decoded at byte {decoded}: {fault}")]
+    #[error(
+        "is damaged: its {compression} content cannot be decoded at byte {decoded}: {}",
+        one_line(fault)
+    )]
     Corrupt {
         /// The compression.
         compression: Compression,
@@ -59,7 +62,7 @@ pub enum ConvertError {
         fault: Box<ConvertError>,
     },
     /// The content is damaged, or written in a way that is not read.
-    #[error("cannot be read as {format}: {fault}")]
+    #[error("cannot be read as {format}: {}", one_line(fault))]
     Unreadable {
         /// The format.
         format: &'static str,
@@ -67,7 +70,7 @@ pub enum ConvertError {
         fault: String,
     },
     /// The library that reads the format gave up in a way that only this file can be the cause of.
-    #[error("is damaged, or written in a way that is not read: {0}")]
+    #[error("is damaged, or written in a way that is not read: {}", one_line(.0))]
     Panic(String),
     /// The table's grok pattern cannot be used.
     #[error("cannot be taken apart by the table's grok pattern: {0}")]
@@ -82,7 +85,7 @@ pub enum ConvertError {
     },
     /// A CSV file's header lacks a column that the plan requires.
     #[error(
-        "has no column `{missing}` in its first line, which has {}", found.join(", ")
+        "has no column `{missing}` in its first line, which has {}", one_line(&found.join(", "))
     )]
     MissingColumn {
         /// The column.
@@ -91,7 +94,7 @@ pub enum ConvertError {
         found: Vec<String>,
     },
     /// A CSV file's first line is no row.
-    #[error("has no readable header: {0}")]
+    #[error("has no readable header: {}", one_line(.0))]
     Header(String),
 }
 
@@ -111,5 +114,32 @@ impl ConvertError {
             Some(entry) if self.is_poison() => Self::Entry { entry, fault: Box::new(self) },
             _ => self,
         }
+    }
+}
+
+/// What a library says may quote the file, which may hold anything.
+fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_file_says_stays_on_the_line() {
+        let fault = "its codec `\u{1b}[31m\n\0ü` is not known".to_owned();
+        assert_eq!(
+            ConvertError::Unreadable { format: "Avro", fault }.to_string(),
+            "cannot be read as Avro: its codec `\\u{1b}[31m\\n\\u{0}ü` is not known"
+        );
     }
 }

@@ -4,6 +4,7 @@
 //! hand, every count against what its elements take at least.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::rc::Rc;
 
 use super::schema::{Schema, Type, TypeId, Width};
@@ -12,11 +13,18 @@ use crate::projection::{NodeId, Projection};
 use crate::row::{Held, Row, bytes, float, push_decimal, push_integer, push_uuid, text};
 use crate::time::{Time, push_time_of_day};
 use crate::value::Value;
+use crate::values::MAX_OBJECT;
 
 /// Data may be nested this deep.
 const MAX_DEPTH: usize = 256;
-/// Elements that take no bytes may be so many, together in one datum.
+/// Elements that take no bytes may be so many in a block.
 const MAX_EMPTY_ELEMENTS: u64 = 1 << 20;
+/// So may values that take none, wherever they are, and so many more for each byte of the block.
+const MAX_EMPTY_VALUES: u64 = 1 << 24;
+const MAX_EMPTY_VALUES_PER_BYTE: u64 = 64;
+/// Bytes of a decimal whose digits are worked out. The work grows with the square of the length, and
+/// Personalize takes nothing near that long.
+const MAX_DECIMAL: usize = 2048;
 
 /// Why bytes are no datum of the schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -35,8 +43,10 @@ pub(crate) enum DatumFault {
     Boolean,
     #[error("it is nested deeper than {MAX_DEPTH} levels")]
     TooDeep,
-    #[error("it has more elements than its bytes can hold")]
+    #[error("it has more values than its bytes can hold")]
     TooMany,
+    #[error("it is longer than 64 MiB as JSON")]
+    TooLong,
 }
 
 type Decoded<T = ()> = Result<T, DatumFault>;
@@ -46,11 +56,14 @@ type Decoded<T = ()> = Result<T, DatumFault>;
 pub(crate) struct Cursor<'b> {
     rest: &'b [u8],
     empty_elements: u64,
+    /// How many values without bytes there may still be
+    empty_values: u64,
 }
 
 impl<'b> Cursor<'b> {
     pub(crate) fn new(bytes: &'b [u8]) -> Self {
-        Self { rest: bytes, empty_elements: 0 }
+        let empty_values = MAX_EMPTY_VALUES + MAX_EMPTY_VALUES_PER_BYTE * bytes.len() as u64;
+        Self { rest: bytes, empty_elements: 0, empty_values }
     }
 
     /// How many bytes are left.
@@ -66,6 +79,13 @@ impl<'b> Cursor<'b> {
 
     fn array<const N: usize>(&mut self) -> Decoded<[u8; N]> {
         self.take(N)?.try_into().map_err(|_| DatumFault::End)
+    }
+
+    /// Counts a value that takes no bytes: of a schema that names its types often, a few of them make
+    /// as many as one likes.
+    fn empty_value(&mut self) -> Decoded {
+        self.empty_values = self.empty_values.checked_sub(1).ok_or(DatumFault::TooMany)?;
+        Ok(())
     }
 
     /// A zigzag varint.
@@ -90,6 +110,14 @@ impl<'b> Cursor<'b> {
             Width::Int if i32::try_from(number).is_err() => Err(DatumFault::Number),
             _ => Ok(number),
         }
+    }
+
+    /// So many bytes.
+    fn fixed(&mut self, size: usize) -> Decoded<&'b [u8]> {
+        if size == 0 {
+            self.empty_value()?;
+        }
+        self.take(size)
     }
 
     /// Bytes behind their length.
@@ -184,8 +212,11 @@ impl<'s> Decoder<'s> {
                 let branch = branch(cursor, branches)?;
                 return self.value(cursor, branch, node, row, depth + 1);
             }
-            Type::Null => return Ok(()),
+            Type::Null => return cursor.empty_value(),
             Type::Record(fields) => {
+                if fields.is_empty() {
+                    cursor.empty_value()?;
+                }
                 let nodes = self.fields_at(id, fields, node);
                 for ((_, field), node) in fields.iter().zip(nodes.iter()) {
                     match node {
@@ -269,7 +300,7 @@ fn scalar<'b>(scalar: &'b Type, cursor: &mut Cursor<'b>, arena: &mut String) -> 
         Type::Double => float(arena, f64::from_le_bytes(cursor.array()?)),
         Type::Bytes => bytes(cursor.bytes()?),
         Type::String => text(cursor.string()?),
-        Type::Fixed(size) => bytes(cursor.take(*size)?),
+        Type::Fixed(size) => bytes(cursor.fixed(*size)?),
         Type::Enum(symbols) => {
             let at = usize::try_from(cursor.long()?).map_err(|_| DatumFault::Branch)?;
             text(symbols.get(at).ok_or(DatumFault::Branch)?)
@@ -284,10 +315,15 @@ fn scalar<'b>(scalar: &'b Type, cursor: &mut Cursor<'b>, arena: &mut String) -> 
         }
         Type::Decimal { size, scale, .. } => {
             let bytes = match size {
-                Some(size) => cursor.take(*size)?,
+                Some(size) => cursor.fixed(*size)?,
                 None => cursor.bytes()?,
             };
-            push_decimal(arena, Unscaled(bytes), *scale);
+            if bytes.len() <= MAX_DECIMAL {
+                push_decimal(arena, Unscaled(bytes), *scale);
+            } else {
+                // Out of the range of every type, as the number itself is: a byte is 2.4 digits.
+                let _ = write!(arena, "1e{}", bytes.len() as u64 * 24 / 10);
+            }
             Held::Number(start..arena.len())
         }
         Type::Uuid => {
@@ -337,7 +373,7 @@ fn skip(schema: &Schema, cursor: &mut Cursor<'_>, id: TypeId, depth: usize) -> D
         return Err(DatumFault::TooDeep);
     }
     match schema.get(id) {
-        Type::Null => {}
+        Type::Null => cursor.empty_value()?,
         Type::Boolean => _ = cursor.take(1)?,
         Type::Int
         | Type::Long
@@ -348,7 +384,7 @@ fn skip(schema: &Schema, cursor: &mut Cursor<'_>, id: TypeId, depth: usize) -> D
         Type::Float => _ = cursor.take(4)?,
         Type::Double => _ = cursor.take(8)?,
         Type::Bytes | Type::String | Type::Decimal { size: None, .. } => _ = cursor.bytes()?,
-        Type::Fixed(size) | Type::Decimal { size: Some(size), .. } => _ = cursor.take(*size)?,
+        Type::Fixed(size) | Type::Decimal { size: Some(size), .. } => _ = cursor.fixed(*size)?,
         Type::Uuid => _ = cursor.take(16)?,
         Type::Array(element) => {
             cursor.elements(|cursor| skip(schema, cursor, *element, depth + 1))?;
@@ -358,6 +394,9 @@ fn skip(schema: &Schema, cursor: &mut Cursor<'_>, id: TypeId, depth: usize) -> D
             skip(schema, cursor, *value, depth + 1)
         })?,
         Type::Record(fields) => {
+            if fields.is_empty() {
+                cursor.empty_value()?;
+            }
             for (_, field) in fields {
                 skip(schema, cursor, *field, depth + 1)?;
             }
@@ -381,13 +420,22 @@ pub(crate) fn write_json(
     if depth > MAX_DEPTH {
         return Err(DatumFault::TooDeep);
     }
+    if out.len() > MAX_OBJECT {
+        return Err(DatumFault::TooLong);
+    }
     match schema.get(id) {
-        Type::Null => out.push_str("null"),
+        Type::Null => {
+            cursor.empty_value()?;
+            out.push_str("null");
+        }
         Type::Union(branches) => {
             let branch = branch(cursor, branches)?;
             write_json(schema, cursor, branch, out, depth + 1)?;
         }
         Type::Record(fields) => {
+            if fields.is_empty() {
+                cursor.empty_value()?;
+            }
             out.push('{');
             for (name, field) in fields {
                 write::name(out, name);
@@ -422,6 +470,7 @@ fn write_scalar(scalar: &Type, cursor: &mut Cursor<'_>, out: &mut String) -> Dec
     let mut behind = begin;
     let held = self::scalar(scalar, &mut behind, out)?;
     cursor.take(begin.left() - behind.left())?;
+    cursor.empty_values = behind.empty_values;
     match held {
         Held::Borrowed(Value::Bool(value)) => out.push_str(if value { "true" } else { "false" }),
         Held::Borrowed(Value::Text(text)) => {
@@ -454,6 +503,7 @@ fn write_scalar(scalar: &Type, cursor: &mut Cursor<'_>, out: &mut String) -> Dec
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::avro::schema::doubling;
 
     #[test]
     fn numbers_are_zigzag_varints() {
@@ -497,5 +547,26 @@ mod tests {
         let bytes = [0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x40, 0x00];
         let skipped = skip(&schema, &mut Cursor::new(&bytes), schema.root, 0);
         assert_eq!(skipped, Err(DatumFault::TooMany));
+    }
+
+    #[test]
+    fn values_without_bytes_are_not_counted_for_ever() {
+        let schema = Schema::parse(doubling(40).as_bytes()).unwrap();
+        let skipped = skip(&schema, &mut Cursor::new(&[]), schema.root, 0);
+        assert_eq!(skipped, Err(DatumFault::TooMany));
+        let mut out = String::new();
+        let written = write_json(&schema, &mut Cursor::new(&[]), schema.root, &mut out, 0);
+        assert_eq!(written, Err(DatumFault::TooLong));
+    }
+
+    #[test]
+    fn endless_digits_are_not_worked_out() {
+        let of = br#"{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}"#;
+        let schema = Schema::parse(of).unwrap();
+        // 10,000 bytes.
+        let bytes = [&[0xa0, 0x9c, 0x01][..], &[0x7f; 10_000]].concat();
+        let mut out = String::new();
+        write_json(&schema, &mut Cursor::new(&bytes), schema.root, &mut out, 0).unwrap();
+        assert_eq!(out, "1e24000");
     }
 }

@@ -76,6 +76,10 @@ pub(crate) enum SchemaError {
 
 /// How deep a schema may be nested.
 const MAX_DEPTH: usize = 100;
+/// A record that holds itself is a column's type as often in itself; what it holds beyond is text.
+const MAX_REENTRIES: usize = 3;
+/// The types that columns are made of, all together; what is beyond is text.
+const MAX_COLUMN_TYPES: usize = 1 << 16;
 /// Beyond this no number is written out.
 const MAX_SCALE: u64 = 100;
 
@@ -93,18 +97,39 @@ impl Schema {
 
     /// The columns that a crawler would record.
     pub(crate) fn columns(&self) -> Vec<StructField> {
-        match self.column_type(self.root, 0) {
+        let mut typing = Typing { schema: self, inside: Vec::new(), left: MAX_COLUMN_TYPES };
+        match typing.column_type(self.root) {
             ColumnType::Struct(fields) => fields,
             column_type => vec![StructField { name: "value".into(), column_type }],
         }
     }
+}
 
-    fn column_type(&self, id: TypeId, depth: usize) -> ColumnType {
-        if depth > MAX_DEPTH {
+/// Makes columns' types of a schema's. Where types are named often, or name each other, that would
+/// have no end.
+struct Typing<'s> {
+    schema: &'s Schema,
+    /// What the type at hand is in
+    inside: Vec<TypeId>,
+    left: usize,
+}
+
+impl Typing<'_> {
+    fn column_type(&mut self, id: TypeId) -> ColumnType {
+        let reentries = self.inside.iter().filter(|outer| **outer == id).count();
+        if reentries > MAX_REENTRIES || self.inside.len() > MAX_DEPTH || self.left == 0 {
             return ColumnType::String;
         }
-        let inner = |id: &TypeId| self.column_type(*id, depth + 1);
-        match self.get(id) {
+        self.left -= 1;
+        self.inside.push(id);
+        let column_type = self.inner_type(id);
+        self.inside.pop();
+        column_type
+    }
+
+    fn inner_type(&mut self, id: TypeId) -> ColumnType {
+        let schema = self.schema;
+        match schema.get(id) {
             Type::Null | Type::String | Type::Enum(_) | Type::Uuid | Type::TimeOfDay(..) => {
                 ColumnType::String
             }
@@ -119,21 +144,22 @@ impl Schema {
             Type::Decimal { precision, scale, .. } => {
                 ColumnType::Decimal(format!("decimal({precision},{scale})"))
             }
-            Type::Array(element) => ColumnType::Array(Box::new(inner(element))),
+            Type::Array(element) => ColumnType::Array(Box::new(self.column_type(*element))),
             Type::Map(value) => {
-                ColumnType::Map(Box::new(ColumnType::String), Box::new(inner(value)))
+                let value = self.column_type(*value);
+                ColumnType::Map(Box::new(ColumnType::String), Box::new(value))
             }
             Type::Record(fields) => {
                 let field = |(name, id): &(String, TypeId)| StructField {
                     name: name.clone(),
-                    column_type: inner(id),
+                    column_type: self.column_type(*id),
                 };
                 ColumnType::Struct(fields.iter().map(field).collect())
             }
             Type::Union(branches) => branches
                 .iter()
-                .filter(|branch| !matches!(self.get(**branch), Type::Null))
-                .map(inner)
+                .filter(|branch| !matches!(schema.get(**branch), Type::Null))
+                .map(|branch| self.column_type(*branch))
                 .reduce(|known, other| widened(&known, other))
                 .unwrap_or(ColumnType::String),
         }
@@ -315,6 +341,23 @@ fn logical(json: &Value, below: &Type) -> Option<Type> {
     }
 }
 
+/// A schema of a record of two of a record of two, and so on, so many times; data of it take no bytes.
+#[cfg(test)]
+pub(super) fn doubling(times: usize) -> String {
+    let record = |at: usize| {
+        let fields = format!(r#"{{"name":"a","type":"r{at}"}},{{"name":"b","type":"r{at}"}}"#);
+        let name = at + 1;
+        format!(
+            r#",{{"name":"f{name}","type":{{"type":"record","name":"r{name}","fields":[{fields}]}}}}"#
+        )
+    };
+    let records: String = (0..times).map(record).collect();
+    format!(
+        r#"{{"type":"record","name":"all","fields":[
+            {{"name":"f0","type":{{"type":"record","name":"r0","fields":[]}}}}{records}]}}"#
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -347,6 +390,17 @@ mod tests {
         let schema = r#"{"type":"record","name":"list","fields":[
             {"name":"value","type":"int"},{"name":"next","type":["null","list"]}]}"#;
         assert!(columns(schema).starts_with("struct<value:int,next:struct<value:int,"));
+    }
+
+    #[test]
+    fn types_that_hold_themselves_often_end_somewhere() {
+        let tree = r#"{"type":"record","name":"tree","fields":[
+            {"name":"left","type":["null","tree"]},{"name":"right","type":["null","tree"]}]}"#;
+        let side = |inner: &str| format!("struct<left:{inner},right:{inner}>");
+        let whole = (0..=MAX_REENTRIES).fold("string".to_owned(), |inner, _| side(&inner));
+        assert_eq!(columns(tree), whole);
+
+        assert!(columns(&doubling(40)).len() < 100 * MAX_COLUMN_TYPES);
     }
 
     #[test]

@@ -4,9 +4,11 @@ mod batch;
 mod column;
 mod orc;
 mod orc_tail;
+mod orc_types;
 mod parquet;
 mod ranged;
 mod scalar;
+mod thrift;
 mod types;
 
 use std::io::Write;

@@ -17,6 +17,7 @@ use personalize_plan::glue::StructField;
 
 use super::column::wanted_columns;
 use super::orc_tail::{MAX_POSTSCRIPT, Tail, completed};
+use super::orc_types::Footer;
 use super::ranged::{Ranged, RangedReader};
 use super::{BATCH_ROWS, Columnar, scalar, types};
 use crate::content;
@@ -27,6 +28,8 @@ use crate::rejects::Position;
 
 const NAME: &str = "ORC";
 const MAGIC: &[u8] = b"ORC";
+/// What is read of the end at first: the footer, unless it is longer.
+const TAIL: u64 = 16 * 1024;
 
 /// An ORC file.
 pub(crate) struct Orc {
@@ -41,6 +44,7 @@ impl Orc {
     pub(crate) fn open(source: &Arc<Source>) -> Result<Self, ConvertError> {
         content::expect(source, MAGIC, NAME)?;
         let file = Whole::of(source).map_err(unreadable)?;
+        file.check_types().map_err(unreadable)?;
         let builder = builder(&file)?;
         let stripes = builder.file_metadata().stripe_metadatas();
         Ok(Self {
@@ -171,11 +175,34 @@ struct Whole {
 
 impl Whole {
     fn of(source: &Arc<Source>) -> io::Result<Self> {
-        let ranged = Ranged::new(Arc::clone(source));
-        let size = ranged.size();
-        let length = size.min(MAX_POSTSCRIPT + 1);
-        let last = ranged.bytes(size - length, length)?;
-        Ok(Self { ranged, tail: completed(size, &last) })
+        let size = source.size();
+        let start = size.saturating_sub(TAIL);
+        let ranged = Ranged::new(Arc::clone(source)).with_chunks(std::iter::once(start..size));
+        let end = ranged.bytes(start, size - start)?;
+        let last = &end[end.len().saturating_sub(MAX_POSTSCRIPT as usize + 1)..];
+        let tail = completed(size, last);
+        Ok(Self { ranged, tail })
+    }
+
+    /// Refuses types that the library must not see.
+    fn check_types(&self) -> io::Result<()> {
+        let size = self.len();
+        let length = size.min(TAIL);
+        let tail = self.get_bytes(size - length, length)?;
+        let Some((postscript_length, before)) = tail.split_last() else { return Ok(()) };
+        let Some(end) = before.len().checked_sub(usize::from(*postscript_length)) else {
+            return Ok(());
+        };
+        let Some(footer) = Footer::of(&before[end..]) else { return Ok(()) };
+        let bytes = match (end as u64).checked_sub(footer.length) {
+            Some(start) => tail.slice(start as usize..end),
+            None => {
+                let end = size - length + end as u64;
+                let Some(start) = end.checked_sub(footer.length) else { return Ok(()) };
+                self.get_bytes(start, footer.length)?
+            }
+        };
+        footer.check(bytes)
     }
 }
 

@@ -1,7 +1,9 @@
 //! Parquet: row group by row group, the needed columns only.
 
+use std::collections::HashSet;
 use std::io;
-use std::sync::Arc;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::StructArray;
 use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
@@ -11,12 +13,14 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
 use parquet::basic::Type as PhysicalType;
+use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetStatisticsPolicy;
 use parquet::file::reader::{ChunkReader, Length};
 use personalize_plan::glue::StructField;
 
 use super::column::wanted_leaves;
 use super::ranged::{Ranged, RangedReader};
+use super::thrift::{self, Refusal};
 use super::{BATCH_ROWS, Columnar, types};
 use crate::content;
 use crate::error::ConvertError;
@@ -26,6 +30,13 @@ use crate::rejects::Position;
 
 const NAME: &str = "Parquet";
 const MAGIC: &[u8] = b"PAR1";
+/// What is read of the end at first: the footer, unless it is longer.
+const TAIL: u64 = 64 * 1024;
+/// The footer's length, and the magic once more.
+const END: u64 = 8;
+/// The longest header of a page. Nearly all are as short as the least.
+const MAX_PAGE_HEADER: u64 = 16 * 1024 * 1024;
+const LEAST_PAGE_HEADER: u64 = 64;
 
 /// A Parquet file whose footer has been read.
 pub(crate) struct Parquet {
@@ -38,6 +49,7 @@ impl Parquet {
     pub(crate) fn open(source: &Arc<Source>) -> Result<Self, ConvertError> {
         content::expect(source, MAGIC, NAME)?;
         let ranged = Ranged::new(Arc::clone(source));
+        let tail = checked_tail(&ranged).map_err(unreadable)?;
         // What Arrow's own writers add says nothing that a row would be written differently for,
         // and statistics say nothing at all of rows that are all read.
         let options = || {
@@ -47,7 +59,7 @@ impl Parquet {
                 .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll)
                 .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll)
         };
-        let metadata = ArrowReaderMetadata::load(&ranged, options()).map_err(unreadable)?;
+        let metadata = ArrowReaderMetadata::load(&tail, options()).map_err(unreadable)?;
         let schema = with_long_timestamps(&metadata);
         let metadata = if schema == *metadata.schema() {
             metadata
@@ -83,10 +95,11 @@ impl Columnar for Parquet {
                 let (start, length) = column.byte_range();
                 start..start.saturating_add(length)
             });
+            let chunks: Vec<_> = chunks.collect();
             let mask =
                 ProjectionMask::leaves(self.metadata.parquet_schema(), leaves.iter().copied());
             let batches = ParquetRecordBatchReaderBuilder::new_with_metadata(
-                self.ranged.with_chunks(chunks),
+                Pages::new(&self.ranged, &chunks),
                 self.metadata.clone(),
             )
             .with_row_groups(vec![number])
@@ -120,6 +133,87 @@ impl Columnar for Parquet {
     }
 }
 
+/// The end of the file, at hand, with a footer that is safe to read.
+fn checked_tail(ranged: &Ranged) -> Result<Ranged, ParquetError> {
+    let size = ranged.size();
+    let mut start = size.saturating_sub(TAIL);
+    let mut tail = ranged.with_chunks(std::iter::once(start..size));
+    let mut bytes = tail.bytes(start, size - start)?;
+    let Some(length) =
+        bytes.len().checked_sub(END as usize).and_then(|at| bytes[at..].first_chunk())
+    else {
+        return Ok(tail);
+    };
+    let length = u64::from(u32::from_le_bytes(*length)) + END;
+    if length > size {
+        return Ok(tail);
+    }
+    if size - length < start {
+        start = size - length;
+        tail = ranged.with_chunks(std::iter::once(start..size));
+        bytes = tail.bytes(start, length)?;
+    }
+    let footer = &bytes[bytes.len() - length as usize..bytes.len() - END as usize];
+    thrift::check_footer(footer).map_err(|refusal| ParquetError::General(refusal.to_string()))?;
+    Ok(tail)
+}
+
+/// A row group's pages, whose headers are checked before they are read.
+struct Pages {
+    ranged: Ranged,
+    /// Where headers are, as far as is known; what else is asked for is in a page.
+    headers: Mutex<HashSet<u64>>,
+}
+
+impl Pages {
+    fn new(ranged: &Ranged, chunks: &[Range<u64>]) -> Self {
+        Self {
+            ranged: ranged.with_chunks(chunks.iter().cloned()),
+            headers: Mutex::new(chunks.iter().map(|chunk| chunk.start).collect()),
+        }
+    }
+
+    /// Checks the header at `start`, and gives the place behind its page.
+    fn checked(&self, start: u64) -> Result<u64, ParquetError> {
+        let refused = |refusal: Refusal| ParquetError::General(refusal.to_string());
+        let rest = self.ranged.size().saturating_sub(start);
+        let mut bytes = self.ranged.peek(start, LEAST_PAGE_HEADER)?;
+        loop {
+            if let Some(length) = thrift::check_page(&bytes).map_err(refused)? {
+                return Ok(start.saturating_add(length));
+            }
+            let most = (bytes.len() as u64 * 8).clamp(LEAST_PAGE_HEADER, MAX_PAGE_HEADER).min(rest);
+            if most <= bytes.len() as u64 {
+                return Err(refused(Refusal::Header));
+            }
+            bytes = self.ranged.bytes(start, most)?;
+        }
+    }
+}
+
+impl Length for Pages {
+    fn len(&self) -> u64 {
+        self.ranged.size()
+    }
+}
+
+impl ChunkReader for Pages {
+    type T = RangedReader;
+
+    fn get_read(&self, start: u64) -> parquet::errors::Result<RangedReader> {
+        let mut headers = self.headers.lock().unwrap_or_else(PoisonError::into_inner);
+        if headers.contains(&start) {
+            headers.insert(self.checked(start)?);
+        }
+        drop(headers);
+        self.ranged.get_read(start)
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
+        self.ranged.get_bytes(start, length)
+    }
+}
+
 impl Length for Ranged {
     fn len(&self) -> u64 {
         self.size()
@@ -139,8 +233,13 @@ impl ChunkReader for Ranged {
     }
 }
 
-fn unreadable(fault: impl std::fmt::Display) -> ConvertError {
-    ConvertError::Unreadable { format: NAME, fault: fault.to_string() }
+fn unreadable(fault: ParquetError) -> ConvertError {
+    let fault = match fault {
+        // Without the word that it is an error of Parquet.
+        ParquetError::General(fault) => fault,
+        other => other.to_string(),
+    };
+    ConvertError::Unreadable { format: NAME, fault }
 }
 
 /// The schema with microseconds for the old INT96, whose nanoseconds would run over in the year

@@ -71,6 +71,15 @@ impl Ranged {
         Ok(chunk.bytes.slice(from..from + length as usize))
     }
 
+    /// At most `most` bytes from `start` on, and none that the chunk there does not have.
+    pub(crate) fn peek(&self, start: u64, most: u64) -> io::Result<Bytes> {
+        let chunks = self.chunks.lock().unwrap_or_else(PoisonError::into_inner);
+        let chunk = chunks.iter().find(|chunk| chunk.range.contains(&start));
+        let end = chunk.map_or(start, |chunk| chunk.range.end.min(self.size()));
+        drop(chunks);
+        self.bytes(start, most.min(end.saturating_sub(start)))
+    }
+
     /// At least one byte from `start` on, unless that is the end.
     fn some_bytes(&self, start: u64) -> io::Result<Bytes> {
         let rest = self.size().saturating_sub(start);
@@ -134,6 +143,8 @@ mod tests {
         let mut rest = Vec::new();
         ranged.reader(899_000).read_to_end(&mut rest).unwrap();
         assert_eq!(rest, bytes[899_000..]);
+        assert_eq!(ranged.peek(499_990, 64).unwrap(), bytes[499_990..500_000]);
+        assert!(ranged.peek(999_990, 64).unwrap().is_empty());
     }
 
     #[test]

@@ -1,15 +1,27 @@
 //! Columns as the files' own schemas type them, of files that may differ.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use personalize_plan::glue::{ColumnType, StructField};
 
 /// Takes in another file's columns: by name, ignoring case; types that differ become one that
 /// holds both.
 pub(crate) fn merge(columns: &mut Vec<StructField>, others: Vec<StructField>) {
+    let mut places = HashMap::new();
+    for (place, column) in columns.iter().enumerate() {
+        places.entry(column.name.to_lowercase()).or_insert(place);
+    }
     for other in others {
-        let lower = other.name.to_lowercase();
-        match columns.iter_mut().find(|known| known.name.to_lowercase() == lower) {
-            Some(known) => known.column_type = widened(&known.column_type, other.column_type),
-            None => columns.push(other),
+        match places.entry(other.name.to_lowercase()) {
+            Entry::Occupied(place) => {
+                let known = &mut columns[*place.get()].column_type;
+                *known = widened(known, other.column_type);
+            }
+            Entry::Vacant(place) => {
+                place.insert(columns.len());
+                columns.push(other);
+            }
         }
     }
 }
