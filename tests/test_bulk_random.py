@@ -16,7 +16,7 @@ import nasty
 from bulk import FRAMINGS, Case
 
 
-CASES = int(os.environ.get("BULK_CASES", "160"))
+CASES = int(os.environ.get("BULK_CASES", "80"))
 # That can run at the same time
 PARTS = 4
 SEED = int(os.environ.get("BULK_SEED", "1"))
