@@ -337,9 +337,34 @@ fn output_folders_stay_apart_from_the_source_and_each_other() {
 
 #[test]
 fn formats_that_are_not_read_are_named() {
-    let mut parquet = segment();
-    parquet.parameters.insert("classification".into(), "parquet".into());
-    refused(plan(&parquet, &SEGMENT), &["classified as parquet"]);
+    let mut table = segment();
+    let mut classified = |name: &str| {
+        table.parameters.insert("classification".into(), name.into());
+        table.clone()
+    };
+    refused(plan(&classified("dynamodb"), &SEGMENT), &["classified as dynamodb", "parquet"]);
+    refused(plan(&classified("grok"), &SEGMENT), &["no parameter `grokPattern`"]);
+    refused(plan(&classified("xml"), &SEGMENT), &["no parameter `rowTag`"]);
+}
+
+#[test]
+fn formats_are_read_as_their_tables_say() {
+    let format = |classification: &str, parameters: &[(&str, &str)]| {
+        let mut table = segment();
+        table.parameters.insert("classification".into(), classification.into());
+        for (name, value) in parameters {
+            table.parameters.insert((*name).into(), (*value).into());
+        }
+        plan(&table, &SEGMENT).unwrap().source.format
+    };
+    assert_eq!(format("parquet", &[]), SourceFormat::Parquet);
+    assert_eq!(format("orc", &[]), SourceFormat::Orc);
+    let xml = SourceFormat::Xml { row_tag: "event".into() };
+    assert_eq!(format("xml", &[("rowTag", "event")]), xml);
+    let own = [("grokPattern", "%{IP:ip} %{SHOP:shop}"), ("grokCustomPatterns", "SHOP [a-z]+")];
+    let SourceFormat::Grok(grok) = format("shop-logs", &own) else { panic!("it is a log") };
+    assert_eq!((grok.pattern.as_str(), grok.custom_patterns.as_str()), (own[0].1, own[1].1));
+    assert!(matches!(format("combined_apache", &[]), SourceFormat::Grok(_)));
 }
 
 #[test]
