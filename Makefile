@@ -1,19 +1,27 @@
 # `make run` tries everything on sample data; `make test` checks everything.
 
 PROGRAM := target/release/personalize-pipeline
-# Three environments, since the tools' requirements exclude each other: the tests', sam's, and the linters'.
+# Environments of their own, since the tools' requirements exclude each other: the tests', sam's, the linters', and that
+# of the programs that the benchmark compares with.
 VENV := .venv
 SAM_VENV := .venv-sam
 LINT_VENV := .venv-lint
+BENCH_VENV := .venv-bench
 # Of the functions that the tests run: this machine's own.
 ARCHITECTURE := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 # Public test data (JSONTestSuite as jts, csv-test-data as csvtd); its tests are skipped without it.
 CORPORA ?= ../shared/corpora
+# Of the benchmark: the size of each set of data, how often each program runs, and which tasks and peers, separated by
+# commas; all of them, but not the peer spark, if empty.
+SIZE ?= 100MB
+ROUNDS ?= 5
+TASKS ?=
+PEERS ?=
 
 export SAM_CLI_TELEMETRY := 0
 SAM := PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" sam
 
-.PHONY: run test local bench lint build functions clean
+.PHONY: run test local bench bench-plot bench-stages lint build functions clean
 
 build:
 	cargo build --release --locked --package personalize-pipeline
@@ -40,7 +48,16 @@ test: build functions $(VENV)/installed $(LINT_VENV)/installed
 local: build functions $(VENV)/installed
 	PYTHONPATH=tests $(VENV)/bin/python tests/local_stack.py
 
-bench:
+bench: build $(BENCH_VENV)/installed $(if $(findstring spark,$(PEERS)),$(BENCH_VENV)/spark)
+	cargo build --release --locked --package personalize-engine --example gunzip
+	$(BENCH_VENV)/bin/python benchmarks/run.py --program $(PROGRAM) --gunzip target/release/examples/gunzip \
+	    --size $(SIZE) --rounds $(ROUNDS) --tasks '$(TASKS)' --peers '$(PEERS)'
+
+bench-plot:
+	python3 benchmarks/plot.py build/bench/$(SIZE)/results.json docs/benchmark.svg
+
+# The engine's stages by themselves, without files and processes.
+bench-stages:
 	cargo bench --locked --package personalize-engine
 
 lint:
@@ -51,10 +68,15 @@ lint:
 $(VENV)/installed: tests/requirements.txt
 $(SAM_VENV)/installed: tests/requirements-sam.txt
 $(LINT_VENV)/installed: tests/requirements-lint.txt
+$(BENCH_VENV)/installed: benchmarks/requirements.txt
 %/installed:
 	python3 -m venv $*
 	$*/bin/python -m pip install --quiet --requirement $<
 	touch $@
 
+$(BENCH_VENV)/spark: benchmarks/requirements-spark.txt $(BENCH_VENV)/installed
+	$(BENCH_VENV)/bin/python -m pip install --quiet --requirement $<
+	touch $@
+
 clean:
-	rm -rf target build samples .aws-sam $(VENV) $(SAM_VENV) $(LINT_VENV)
+	rm -rf target build samples .aws-sam $(VENV) $(SAM_VENV) $(LINT_VENV) $(BENCH_VENV)
