@@ -25,8 +25,8 @@ def task(results: Results, name: str) -> str:
     for program in measured["programs"]:
         cpu, wall, peak = (results.median(name, program, of) for of in ("cpu", "wall", "peak"))
         figures = (
-            f"{megabytes / cpu:.0f}",
-            f"{megabytes / wall:.0f}",
+            f"{megabytes / cpu:.{1 if megabytes < 10 * cpu else 0}f}",
+            f"{megabytes / wall:.{1 if megabytes < 10 * wall else 0}f}",
             f"{cpu:.2f}",
             f"{wall:.2f}",
             f"{peak:.0f}",

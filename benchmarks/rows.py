@@ -31,7 +31,7 @@ class Rows:
         if (self.count, self.digest) == (other.count, other.digest):
             return None
         mine, others = self._without(other), other._without(self)
-        return f"{self.count} and {other.count} rows\n  only here:  {mine}\n  only there: {others}"
+        return f"{self.count} and {other.count} rows\n  only the first:  {mine}\n  only the second: {others}"
 
     def _without(self, other: Self) -> list[tuple[str, ...]]:
         return duckdb.sql(

@@ -55,3 +55,8 @@ parts = pathlib.Path(f"{output}.parts")
 rows(spark, task, source).coalesce(1).write.csv(str(parts), header=True, escape='"')
 shutil.move(next(parts.glob("part-*.csv")), output)
 shutil.rmtree(parts)
+# What Java took is counted only if this process has waited for it.
+java = spark.sparkContext._gateway.proc
+spark.stop()
+java.stdin.close()
+java.wait()
