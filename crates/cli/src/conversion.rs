@@ -2,7 +2,8 @@
 //!
 //! The file whose turn it is streams into the output itself. Files ahead of it are kept, small
 //! ones in memory and larger ones in temporary files, until it is their turn; no thread goes
-//! further ahead than [`AHEAD`] files, so that memory stays constant.
+//! further ahead than [`AHEAD`] files, so that memory stays constant. A large file waits for its turn
+//! and is then converted by all threads.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Seek as _, SeekFrom, Write};
@@ -20,11 +21,15 @@ use crate::files::InputFile;
 use crate::input::FileInput;
 use crate::interrupt;
 use crate::output::{self, CompleteFile, MadeFolders, PendingFile};
+use crate::parts::{self, Unsplit};
 
 /// How many files may be done before their turn.
 const AHEAD: usize = 16;
 /// A file's results are kept in memory up to this size.
 const IN_MEMORY: usize = 512 * 1024;
+
+/// Files of at least that size are converted in parts, where there are several threads.
+const LARGE: u64 = 4 << 20;
 
 /// Where the rows go.
 #[derive(Debug, Clone)]
@@ -128,6 +133,7 @@ pub(crate) fn convert(
         plan,
         files,
         header,
+        threads,
         bar: bar.clone(),
     };
     let next = AtomicUsize::new(0);
@@ -148,6 +154,7 @@ struct Assembly<'a> {
     plan: &'a ConversionPlan,
     files: &'a [InputFile],
     header: String,
+    threads: usize,
     bar: ProgressBar,
 }
 
@@ -189,7 +196,9 @@ impl Assembly<'_> {
             return false;
         };
         let mut turn = self.lock();
-        while turn.next + AHEAD < number && turn.fault.is_none() {
+        // A large file is converted by all threads in its turn.
+        let ahead = if self.is_split(file) && self.names.is_empty() { 0 } else { AHEAD };
+        while turn.next + ahead < number && turn.fault.is_none() {
             turn = self.moved_on.wait(turn).unwrap_or_else(PoisonError::into_inner);
         }
         if turn.fault.is_some() || interrupt::is_interrupted() {
@@ -213,6 +222,10 @@ impl Assembly<'_> {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn is_split(&self, file: &InputFile) -> bool {
+        self.threads > 1 && file.bytes >= LARGE
+    }
+
     /// Streams the file into the output; if it fails, what it wrote is taken back.
     fn convert_in_turn(
         &self,
@@ -224,7 +237,7 @@ impl Assembly<'_> {
         let (outcome, csv) = match &mut sink.csv {
             Some(csv) => {
                 let before = csv.length()?;
-                let outcome = self.convert_one(file, &mut *csv, &mut sink.rejects)?;
+                let outcome = self.convert_one(file, csv, &mut sink.rejects)?;
                 if outcome.is_err() {
                     csv.truncate(before)?;
                 }
@@ -262,7 +275,7 @@ impl Assembly<'_> {
         &self,
         number: usize,
         file: &InputFile,
-        rejects: impl Write,
+        rejects: &mut impl Output,
     ) -> anyhow::Result<(Outcome, Option<CompleteFile>)> {
         let mut csv = PendingFile::create(&self.names[number])?;
         csv.write_all(self.header.as_bytes())?;
@@ -271,25 +284,61 @@ impl Assembly<'_> {
         Ok((outcome, has_rows.then(|| csv.complete())))
     }
 
-    /// Converts one file. What is wrong with the file fails that file; that results cannot be written, as on a full disk, ends the whole conversion.
+    /// Converts one file. What is wrong with the file fails that file; that results cannot be
+    /// written, as on a full disk, ends the whole conversion.
     fn convert_one(
         &self,
         file: &InputFile,
-        rows: impl Write,
-        rejects: impl Write,
+        rows: &mut impl Output,
+        rejects: &mut impl Output,
     ) -> anyhow::Result<Outcome> {
         let source = SourceFile {
             name: file.path.display().to_string(),
             partition_values: partition_values(&self.plan.source.partition_keys, &file.relative),
         };
+        match self.convert_in_parts(file, &source, rows, rejects)? {
+            Err(Unsplit::Whole) => {}
+            Err(Unsplit::Failed(fault)) => return failed(&source, fault),
+            Ok(counts) => return Ok(Ok(counts)),
+        }
         let input = match FileInput::open(&file.path, &self.bar) {
             Ok(input) => Arc::new(input),
             Err(fault) => return Ok(Err(fault.to_string())),
         };
         match self.converter.convert(&source, input, rows, BufWriter::new(rejects)) {
-            Err(ConvertError::Write(fault)) => Err(fault).context("the output cannot be written"),
-            converted => Ok(converted.map_err(|fault| format!("{} {fault}", source.name))),
+            Err(fault) => failed(&source, fault),
+            Ok(counts) => Ok(Ok(counts)),
         }
+    }
+
+    /// Converts a large file with all threads, if it can be. If it turns out on the way that it
+    /// cannot, what was written is taken back.
+    fn convert_in_parts(
+        &self,
+        file: &InputFile,
+        source: &SourceFile,
+        rows: &mut impl Output,
+        rejects: &mut impl Output,
+    ) -> anyhow::Result<Result<Counts, Unsplit>> {
+        if !self.is_split(file) {
+            return Ok(Err(Unsplit::Whole));
+        }
+        let (rows_before, rejects_before) = (rows.length()?, rejects.length()?);
+        // What is wrong with opening it is told when it is read in one piece.
+        let Ok(input) = FileInput::open(&file.path, &self.bar) else {
+            return Ok(Err(Unsplit::Whole));
+        };
+        let Ok(Some(splitter)) = self.converter.split(Arc::new(input)) else {
+            return Ok(Err(Unsplit::Whole));
+        };
+        let conversion = parts::Conversion { converter: &self.converter, file: source };
+        let converted =
+            conversion.run(splitter, self.threads, &mut *rows, BufWriter::new(&mut *rejects));
+        if matches!(converted, Err(Unsplit::Whole)) {
+            rows.truncate(rows_before)?;
+            rejects.truncate(rejects_before)?;
+        }
+        Ok(converted)
     }
 
     /// Appends the parts whose turn it is by now.
@@ -330,6 +379,44 @@ impl Assembly<'_> {
             rejects_path: rejects_path.to_owned(),
             _folders: folders,
         })
+    }
+}
+
+/// What fails a file, or with its output the whole conversion.
+fn failed(source: &SourceFile, fault: ConvertError) -> anyhow::Result<Outcome> {
+    match fault {
+        ConvertError::Write(fault) => Err(fault).context("the output cannot be written"),
+        fault => Ok(Err(format!("{} {fault}", source.name))),
+    }
+}
+
+/// Where results are written to, and can be taken back.
+trait Output: Write {
+    /// How long it is so far.
+    fn length(&mut self) -> io::Result<u64>;
+
+    /// Takes back what was written behind that length.
+    fn truncate(&mut self, length: u64) -> io::Result<()>;
+}
+
+impl Output for PendingFile {
+    fn length(&mut self) -> io::Result<u64> {
+        PendingFile::length(self)
+    }
+
+    fn truncate(&mut self, length: u64) -> io::Result<()> {
+        PendingFile::truncate(self, length)
+    }
+}
+
+impl Output for SpooledTempFile {
+    fn length(&mut self) -> io::Result<u64> {
+        self.stream_position()
+    }
+
+    fn truncate(&mut self, length: u64) -> io::Result<()> {
+        self.set_len(length)?;
+        self.seek(SeekFrom::Start(length)).map(|_| ())
     }
 }
 

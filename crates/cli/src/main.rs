@@ -18,6 +18,7 @@ mod files;
 mod input;
 mod interrupt;
 mod output;
+mod parts;
 mod overrides;
 mod plan_source;
 mod progress;

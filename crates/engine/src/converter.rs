@@ -12,23 +12,24 @@ use crate::columnar::{self, Orc, Parquet};
 use crate::compression::{Compression, Decompressed, Files};
 use crate::convert::Mapping;
 use crate::counts::Counts;
-use crate::csv;
+use crate::csv::{self, CsvRecords};
 use crate::error::ConvertError;
 use crate::grok::{self, Grok, GrokError};
 use crate::input::{Input, Source};
 use crate::ion;
+use crate::json::{self, JsonRecords};
 use crate::run::Run;
-use crate::text::{Text, decoding_error};
+use crate::text::{ObjectRecords, Text, decoding_error};
 use crate::xml;
 
 /// Converts files by a plan. Made once, used for any number of files, also at the same time.
 #[derive(Debug, Clone)]
 pub struct Converter {
-    mapping: Mapping,
-    format: SourceFormat,
-    limits: Limits,
+    pub(crate) mapping: Mapping,
+    pub(crate) format: SourceFormat,
+    pub(crate) limits: Limits,
     /// For CSV: the source column of each fixed slot, and whether a record must have it
-    columns: Vec<(String, bool)>,
+    pub(crate) columns: Vec<(String, bool)>,
     /// For logs: the pattern, once the first file needs it
     grok: Arc<OnceLock<Result<Grok, GrokError>>>,
 }
@@ -126,21 +127,29 @@ impl Converter {
         run: &mut Run<'_, W, J>,
     ) -> Result<(), ConvertError> {
         let Decompressed { compression, reader } = file;
+        let projection = &self.mapping.projection;
         match &self.format {
-            SourceFormat::Json => Text::open(run, reader, compression, "JSON")?.json(),
+            SourceFormat::Json => {
+                let records = JsonRecords::new(projection, json::Framer::default());
+                Text::open(run, reader, compression, "JSON")?.convert(records)
+            }
             SourceFormat::Csv(format) => {
-                Text::open(run, reader, compression, "CSV")?.csv(format, &self.columns)
+                let records = CsvRecords::new(format, &self.columns, None);
+                let text = Text::open(run, reader, compression, "CSV")?;
+                text.skip_lines(format.skipped_lines)?.convert(records)
             }
             SourceFormat::Avro => Avro::open(reader, compression)?.convert(run),
             SourceFormat::Ion => ion::read(run, reader, compression),
             SourceFormat::Bson => bson::read(run, reader, compression),
             SourceFormat::Xml { row_tag } => {
-                Text::open(run, reader, compression, "XML")?.objects(xml::Framer::new(row_tag))
+                let records = ObjectRecords::new(projection, xml::Framer::new(row_tag));
+                Text::open(run, reader, compression, "XML")?.convert(records)
             }
             SourceFormat::Grok(pattern) => {
                 let compiled = self.grok.get_or_init(|| Grok::new(pattern)).as_ref();
                 let grok = compiled.map_err(|error| ConvertError::Pattern(error.clone()))?;
-                Text::open(run, reader, compression, "a log")?.objects(grok::Lines::new(grok))
+                let records = ObjectRecords::new(projection, grok::Lines::new(grok));
+                Text::open(run, reader, compression, "a log")?.convert(records)
             }
             SourceFormat::Parquet | SourceFormat::Orc => {
                 Err(ConvertError::OtherFormat { found: "a stream", expected: "a file by range" })

@@ -29,11 +29,11 @@ pub(crate) struct Member {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct NodeId(usize);
+pub(crate) struct NodeId(u32);
 
 impl NodeId {
     pub(crate) fn index(self) -> usize {
-        self.0
+        self.0 as usize
     }
 }
 
@@ -65,13 +65,13 @@ impl Projection {
                 }
             };
         }
-        if let Some(slot) = self.nodes[at.0].slot {
+        if let Some(slot) = self.nodes[at.index()].slot {
             return slot;
         }
         let count = if in_element { &mut self.elements } else { &mut self.fixed };
         let slot = if in_element { Slot::Element(*count) } else { Slot::Fixed(*count) };
         *count += 1;
-        self.nodes[at.0].slot = Some(slot);
+        self.nodes[at.index()].slot = Some(slot);
         slot
     }
 
@@ -97,12 +97,12 @@ impl Projection {
     }
 
     pub(crate) fn node(&self, id: NodeId) -> &Node {
-        &self.nodes[id.0]
+        &self.nodes[id.index()]
     }
 
     fn new_node(&mut self) -> NodeId {
         self.nodes.push(Node::default());
-        NodeId(self.nodes.len() - 1)
+        NodeId(self.nodes.len() as u32 - 1)
     }
 
     fn member(&mut self, at: NodeId, name: &str) -> NodeId {
@@ -111,26 +111,26 @@ impl Projection {
         }
         let node = self.new_node();
         let member = Member { name: name.to_owned(), lower: name.to_lowercase(), node };
-        self.nodes[at.0].members.push(member);
+        self.nodes[at.index()].members.push(member);
         node
     }
 
     fn index(&mut self, at: NodeId, index: usize) -> NodeId {
-        if let Some((_, node)) = self.nodes[at.0].by_index.iter().find(|(known, _)| *known == index)
+        if let Some((_, node)) = self.nodes[at.index()].by_index.iter().find(|(known, _)| *known == index)
         {
             return *node;
         }
         let node = self.new_node();
-        self.nodes[at.0].by_index.push((index, node));
+        self.nodes[at.index()].by_index.push((index, node));
         node
     }
 
     fn each(&mut self, at: NodeId) -> NodeId {
-        if let Some(node) = self.nodes[at.0].each {
+        if let Some(node) = self.nodes[at.index()].each {
             return node;
         }
         let node = self.new_node();
-        self.nodes[at.0].each = Some(node);
+        self.nodes[at.index()].each = Some(node);
         node
     }
 }

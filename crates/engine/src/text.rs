@@ -1,18 +1,17 @@
 //! Formats that are text: a window moves over the bytes, a framer finds each record in it.
 
+use std::cell::Cell;
 use std::io::{self, Read, Write};
 use std::ops::Range;
-
-use personalize_plan::CsvFormat;
 
 use crate::compression::Compression;
 use crate::content;
 use crate::convert::Outcome;
-use crate::csv::{Header, Rows};
 use crate::error::ConvertError;
 use crate::fault::RecordFault;
 use crate::frame::Frame;
 use crate::json;
+use crate::projection::Projection;
 use crate::rejects::{Content, Position};
 use crate::run::Run;
 use crate::window::{Place, Window};
@@ -60,10 +59,100 @@ pub(crate) fn objects(
     }
 }
 
+/// Converts the records of a text file, whatever its format.
+pub(crate) trait Records {
+    /// Converts all that the stretch holds. Gives the place from which on more bytes are needed;
+    /// none at the file's end.
+    fn convert<W: Write, J: Write>(
+        &mut self,
+        run: &mut Run<'_, W, J>,
+        stretch: &Stretch<'_>,
+    ) -> Result<Option<usize>, ConvertError>;
+
+    /// Gives up the record that the stretch begins with, and which is longer than a window. Gives
+    /// the place behind what was given up; none if the file cannot be read on from there.
+    fn give_up<W: Write, J: Write>(
+        &mut self,
+        run: &mut Run<'_, W, J>,
+        stretch: &Stretch<'_>,
+    ) -> Result<Option<usize>, ConvertError>;
+}
+
+/// Part of a file's text, from the beginning of a record on.
+pub(crate) struct Stretch<'a> {
+    pub(crate) bytes: &'a [u8],
+    /// Whether nothing follows
+    pub(crate) last: bool,
+    /// Where in the file it begins
+    begin: Place,
+    /// The bytes as text, unless something in them is none
+    text: Option<&'a str>,
+    /// The place up to which line breaks were counted, and how many there were
+    counted: Cell<(usize, u64)>,
+}
+
+impl<'a> Stretch<'a> {
+    pub(crate) fn new(bytes: &'a [u8], begin: Place, last: bool) -> Self {
+        // All at once is far faster than record by record, but only that tells which are no text.
+        let text = simdutf8::basic::from_utf8(&bytes[..bytes.len() - cut_character(bytes)]).ok();
+        Self { bytes, last, begin, text, counted: Cell::default() }
+    }
+
+    /// A text that holds the bytes of a record, and the place of its own first byte; none if the
+    /// record is no UTF-8.
+    #[inline(always)]
+    pub(crate) fn text(&self, range: Range<usize>) -> Option<(&'a str, usize)> {
+        match self.text {
+            Some(text) => Some((text, 0)),
+            None => {
+                let start = range.start;
+                Some((simdutf8::basic::from_utf8(&self.bytes[range]).ok()?, start))
+            }
+        }
+    }
+
+    /// Where in the file a byte is. Places are asked for in order: line breaks are counted from one
+    /// to the next.
+    pub(crate) fn place(&self, at: usize) -> Place {
+        let (counted, mut breaks) = self.counted.get();
+        breaks += memchr::memchr_iter(b'\n', &self.bytes[counted..at]).count() as u64;
+        self.counted.set((at, breaks));
+        Place { offset: self.begin.offset + at as u64, line: self.begin.line + breaks }
+    }
+
+    /// Writes a record to the rejects.
+    pub(crate) fn reject<W: Write, J: Write>(
+        &self,
+        run: &mut Run<'_, W, J>,
+        range: Range<usize>,
+        fault: RecordFault,
+    ) -> Result<(), ConvertError> {
+        let position = Position::Text(self.place(range.start));
+        run.reject(fault, position, Content::of(&self.bytes[range]))
+    }
+}
+
+/// How many bytes at the end are of a character that goes on behind it.
+fn cut_character(bytes: &[u8]) -> usize {
+    let tail = &bytes[bytes.len().saturating_sub(3)..];
+    let first = tail.iter().rposition(|byte| *byte >= 0xc0);
+    let Some(character) = first.map(|first| &tail[first..]) else {
+        return 0;
+    };
+    let length = match character[0] {
+        0xf0.. => 4,
+        0xe0.. => 3,
+        _ => 2,
+    };
+    if character.len() < length { character.len() } else { 0 }
+}
+
 /// A text file, or an archive's entry, on its way.
 pub(crate) struct Text<'r, 'a, R, W, J> {
     run: &'r mut Run<'a, W, J>,
     window: Window<R>,
+    /// Where in the file the window is
+    place: Place,
     compression: Compression,
 }
 
@@ -75,175 +164,61 @@ impl<'r, 'a, R: Read, W: Write, J: Write> Text<'r, 'a, R, W, J> {
         compression: Compression,
         expected: &'static str,
     ) -> Result<Self, ConvertError> {
-        let mut text = Self { run, window: Window::new(reader), compression };
+        let window = Window::new(reader);
+        let mut text = Self { run, window, place: Place::BEGINNING, compression };
         while text.window.bytes().len() < content::HEAD && !text.window.is_last() {
             text.read()?;
         }
-        let bytes = text.window.bytes();
-        let head = &bytes[..bytes.len().min(content::HEAD)];
-        if let Some(found) = content::not_text(head) {
-            return Err(ConvertError::OtherFormat { found, expected });
-        }
-        if head.starts_with(BYTE_ORDER_MARK) {
-            text.window.consume(BYTE_ORDER_MARK.len());
-        }
+        let begin = beginning(text.window.bytes(), expected)?;
+        text.window.consume(begin);
+        text.place.offset = begin as u64;
         Ok(text)
     }
 
-    pub(crate) fn json(mut self) -> Result<(), ConvertError> {
-        let mut framer = json::Framer::default();
-        let mut walker = json::Walker::new(self.run.mapping.projection.clone());
-        // How far into the window's bytes the records are done.
-        let mut at = 0;
+    /// Converts the file.
+    pub(crate) fn convert(mut self, mut records: impl Records) -> Result<(), ConvertError> {
         loop {
-            let bytes = self.window.bytes();
-            match framer.next(&mut walker, bytes, at, self.window.is_last()) {
-                Frame::Record(range) => {
-                    let outcome = match simdutf8::basic::from_utf8(&bytes[range.clone()]) {
-                        Ok(text) => self.run.convert(&walker.record(text)),
-                        Err(_) => Outcome::Rejected(RecordFault::NotUtf8),
-                    };
-                    at = self.count(outcome, range)?;
-                }
-                Frame::Fault(range, fault) => at = self.reject(fault, range)?,
-                Frame::More(from) => {
-                    at = 0;
-                    if self.more(from)? {
-                        continue;
-                    }
-                    match framer.give_up(self.window.bytes(), 0) {
-                        Some(Frame::Fault(range, fault)) => at = self.reject(fault, range)?,
-                        _ => return Err(self.record_too_long()),
-                    }
-                }
-                Frame::Done => return Ok(()),
-            }
-        }
-    }
-
-    pub(crate) fn csv(
-        mut self,
-        format: &CsvFormat,
-        columns: &[(String, bool)],
-    ) -> Result<(), ConvertError> {
-        self.skip_lines(format.skipped_lines)?;
-        let mut rows = Rows::new(format.delimiter as u8, format.quote as u8);
-        let mut header = Header::new(format, columns);
-        let mut at = 0;
-        loop {
-            let bytes = self.window.bytes();
-            let frame = match rows.next(bytes, at, self.window.is_last()) {
-                Frame::More(from) if from == 0 && self.window.is_full() => Rows::give_up(bytes, 0),
-                frame => frame,
+            let stretch = Stretch::new(self.window.bytes(), self.place, self.window.is_last());
+            let Some(from) = records.convert(self.run, &stretch)? else {
+                return Ok(());
             };
-            match frame {
-                Frame::Record(range) => {
-                    let text = simdutf8::basic::from_utf8(&bytes[range.clone()]);
-                    let Some(layout) = header.layout() else {
-                        let text =
-                            text.map_err(|_| ConvertError::Header("it is not UTF-8".into()))?;
-                        if header.read(&rows, text)? {
-                            at = range.end;
-                        }
-                        continue;
-                    };
-                    let outcome = match text {
-                        Err(_) => Outcome::Rejected(RecordFault::NotUtf8),
-                        Ok(text) => match layout.row(&rows, text) {
-                            Ok(row) => self.run.convert(&row),
-                            Err(fault) => Outcome::Rejected(fault),
-                        },
-                    };
-                    at = self.count(outcome, range)?;
-                }
-                Frame::Fault(_, fault) if header.layout().is_none() && format.header => {
-                    return Err(ConvertError::Header(fault.message(&self.run.mapping.field_names)));
-                }
-                Frame::Fault(range, fault) => at = self.reject(fault, range)?,
-                Frame::More(from) => {
-                    at = 0;
-                    self.window.consume(from);
-                    self.read()?;
-                }
-                Frame::Done => return Ok(()),
+            self.place = stretch.place(from);
+            self.window.consume(from);
+            if !self.window.is_full() {
+                self.read()?;
+                continue;
             }
-        }
-    }
-
-    pub(crate) fn objects(mut self, mut framer: impl ObjectFramer) -> Result<(), ConvertError> {
-        let mut walker = json::Walker::new(self.run.mapping.projection.clone());
-        let mut object = String::new();
-        let mut at = 0;
-        loop {
-            let bytes = self.window.bytes();
-            match framer.next(bytes, at, self.window.is_last(), &mut object) {
-                Frame::Record(range) => {
-                    let outcome = match walker.walk(object.as_bytes(), 0) {
-                        Ok(_) => self.run.convert(&walker.record(&object)),
-                        Err(fault) => Outcome::Rejected(fault.into()),
-                    };
-                    at = self.count(outcome, range)?;
-                }
-                Frame::Fault(range, fault) => at = self.reject(fault, range)?,
-                Frame::More(from) => {
-                    at = 0;
-                    if self.more(from)? {
-                        continue;
-                    }
-                    match framer.give_up(self.window.bytes(), 0) {
-                        Some(Frame::Fault(range, fault)) => at = self.reject(fault, range)?,
-                        _ => return Err(self.record_too_long()),
-                    }
-                }
-                Frame::Done => return Ok(()),
-            }
+            let stretch = Stretch::new(self.window.bytes(), self.place, self.window.is_last());
+            let Some(end) = records.give_up(self.run, &stretch)? else {
+                let Place { offset, line } = self.place;
+                return Err(ConvertError::RecordTooLong { offset, line });
+            };
+            self.place = stretch.place(end);
+            self.window.consume(end);
         }
     }
 
     /// Passes over lines at the file's beginning.
-    fn skip_lines(&mut self, count: u64) -> Result<(), ConvertError> {
+    pub(crate) fn skip_lines(mut self, count: u64) -> Result<Self, ConvertError> {
         for _ in 0..count {
-            loop {
-                let line = memchr::memchr(b'\n', self.window.bytes());
-                if let Some(end) = line {
-                    self.window.consume(end + 1);
-                    break;
+            let mut searched = 0;
+            let end = loop {
+                let bytes = self.window.bytes();
+                match memchr::memchr(b'\n', &bytes[searched..]) {
+                    Some(found) => break searched + found + 1,
+                    None if self.window.is_last() => break bytes.len(),
+                    None => searched = bytes.len(),
                 }
-                if self.window.is_last() {
-                    self.window.consume(self.window.bytes().len());
-                    return Ok(());
+                if self.window.is_full() {
+                    let Place { offset, line } = self.place;
+                    return Err(ConvertError::RecordTooLong { offset, line });
                 }
-                if !self.more(0)? {
-                    return Err(self.record_too_long());
-                }
-            }
+                self.read()?;
+            };
+            self.window.consume(end);
+            self.place = Place { offset: self.place.offset + end as u64, line: self.place.line + 1 };
         }
-        Ok(())
-    }
-
-    /// Counts the record, writes it to the rejects if it is one, and gives the place behind it.
-    fn count(&mut self, outcome: Outcome, range: Range<usize>) -> Result<usize, ConvertError> {
-        match self.run.count(outcome)? {
-            Some(fault) => self.reject(fault, range),
-            None => Ok(range.end),
-        }
-    }
-
-    fn reject(&mut self, fault: RecordFault, range: Range<usize>) -> Result<usize, ConvertError> {
-        let position = Position::Text(self.window.place(range.start));
-        let content = Content::of(&self.window.bytes()[range.clone()]);
-        self.run.reject(fault, position, content)?;
-        Ok(range.end)
-    }
-
-    /// Moves the window on to `from` and reads more; false if one record fills all of it.
-    fn more(&mut self, from: usize) -> Result<bool, ConvertError> {
-        self.window.consume(from);
-        if self.window.is_full() {
-            return Ok(false);
-        }
-        self.read()?;
-        Ok(true)
+        Ok(self)
     }
 
     fn read(&mut self) -> Result<(), ConvertError> {
@@ -258,10 +233,71 @@ impl<'r, 'a, R: Read, W: Write, J: Write> Text<'r, 'a, R, W, J> {
             }
         }
     }
+}
 
-    fn record_too_long(&mut self) -> ConvertError {
-        let Place { offset, line } = self.window.place(0);
-        ConvertError::RecordTooLong { offset, line }
+/// Where the text of a file with this beginning begins: behind a byte order mark.
+pub(crate) fn beginning(bytes: &[u8], expected: &'static str) -> Result<usize, ConvertError> {
+    let head = &bytes[..bytes.len().min(content::HEAD)];
+    if let Some(found) = content::not_text(head) {
+        return Err(ConvertError::OtherFormat { found, expected });
+    }
+    Ok(if head.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 })
+}
+
+/// Records that are no JSON, by a framer that says what they would be.
+pub(crate) struct ObjectRecords<F> {
+    framer: F,
+    walker: json::Walker,
+    object: String,
+}
+
+impl<F: ObjectFramer> ObjectRecords<F> {
+    pub(crate) fn new(projection: &Projection, framer: F) -> Self {
+        Self { framer, walker: json::Walker::new(projection.clone()), object: String::new() }
+    }
+}
+
+impl<F: ObjectFramer> Records for ObjectRecords<F> {
+    fn convert<W: Write, J: Write>(
+        &mut self,
+        run: &mut Run<'_, W, J>,
+        stretch: &Stretch<'_>,
+    ) -> Result<Option<usize>, ConvertError> {
+        let mut at = 0;
+        loop {
+            let object = &mut self.object;
+            let (range, fault) = match self.framer.next(stretch.bytes, at, stretch.last, object) {
+                Frame::Record(range) => {
+                    let outcome = match self.walker.walk(object.as_bytes(), 0) {
+                        Ok(_) => run.convert(&self.walker.record(object, 0)),
+                        Err(fault) => Outcome::Rejected(fault.into()),
+                    };
+                    at = range.end;
+                    match run.count(outcome)? {
+                        Some(fault) => (range, fault),
+                        None => continue,
+                    }
+                }
+                Frame::Fault(range, fault) => (range, fault),
+                Frame::More(from) => return Ok(Some(from)),
+                Frame::Done => return Ok(None),
+            };
+            at = range.end;
+            stretch.reject(run, range, fault)?;
+        }
+    }
+
+    fn give_up<W: Write, J: Write>(
+        &mut self,
+        run: &mut Run<'_, W, J>,
+        stretch: &Stretch<'_>,
+    ) -> Result<Option<usize>, ConvertError> {
+        let Some(Frame::Fault(range, fault)) = self.framer.give_up(stretch.bytes, 0) else {
+            return Ok(None);
+        };
+        let end = range.end;
+        stretch.reject(run, range, fault)?;
+        Ok(Some(end))
     }
 }
 

@@ -1,6 +1,9 @@
 //! A source value, borrowed from the block it was read in.
 
+use std::borrow::Cow;
+
 use crate::json;
+use crate::lanes::{self, Block, LANES};
 use crate::time::Time;
 
 /// A value as a decoder found it.
@@ -47,6 +50,16 @@ pub(crate) struct LoneSurrogate;
 impl<'a> Text<'a> {
     pub(crate) fn new(raw: &'a str, escapes: Escapes) -> Self {
         Self { raw, escapes }
+    }
+
+    /// The text itself.
+    pub(crate) fn into_decoded(self) -> Result<Cow<'a, str>, LoneSurrogate> {
+        if self.escapes == Escapes::None {
+            return Ok(Cow::Borrowed(self.raw));
+        }
+        let mut scratch = String::new();
+        self.decode(&mut scratch)?;
+        Ok(Cow::Owned(scratch))
     }
 
     /// The text itself; `scratch` holds it where it differs from what stands in the source.
@@ -98,10 +111,58 @@ impl<'a> Value<'a> {
     }
 }
 
+/// A value that may be its own cell, in its source's bytes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Verbatim<'a> {
+    pub(crate) kind: VerbatimKind,
+    /// From its first byte on; what stands behind it lets it be read in whole blocks
+    bytes: &'a [u8],
+    length: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum VerbatimKind {
+    /// A whole number, of fifteen digits at most
+    FewDigits,
+    /// Text without escapes
+    Text,
+}
+
+impl<'a> Verbatim<'a> {
+    /// The value is the first `length` of the bytes.
+    #[inline(always)]
+    pub(crate) fn new(kind: VerbatimKind, bytes: &'a [u8], length: usize) -> Self {
+        Self { kind, bytes, length }
+    }
+
+    #[inline(always)]
+    pub(crate) fn len(self) -> usize {
+        self.length
+    }
+
+    #[inline(always)]
+    pub(crate) fn bytes(self) -> &'a [u8] {
+        &self.bytes[..self.length]
+    }
+
+    /// The block that it begins, where it is shorter than one: one load, one store and a look at all
+    /// bytes at once are far faster than those of just so many bytes.
+    #[inline(always)]
+    pub(crate) fn block(self) -> Option<&'a Block> {
+        if self.length < LANES { lanes::block(self.bytes, 0) } else { None }
+    }
+}
+
 /// A decoded record: the values that the plan asked for.
 pub(crate) trait Record {
     /// How many elements the exploded array has; none if there is no such array.
     fn elements(&self) -> usize;
+
+    /// The value of a fixed slot, if it may well be a cell as it stands.
+    #[inline(always)]
+    fn verbatim(&self, _: usize) -> Option<Verbatim<'_>> {
+        None
+    }
 
     /// The value of a slot; `element` says which element's, where the slot lies in the array.
     fn value(&self, slot: Slot, element: usize) -> Value<'_>;

@@ -135,7 +135,7 @@ impl<'r, 'a, R: Read, W: Write, J: Write> Values<'r, 'a, R, W, J> {
             match frame.map_err(|broken| self.unreadable::<F>(&broken))? {
                 Frame::Record(range) => {
                     let outcome = match walker.walk(object.as_bytes(), 0) {
-                        Ok(_) => self.run.convert(&walker.record(&object)),
+                        Ok(_) => self.run.convert(&walker.record(&object, 0)),
                         Err(fault) => Outcome::Rejected(fault.into()),
                     };
                     if let Some(fault) = self.run.count(outcome)? {

@@ -20,7 +20,6 @@ pub(crate) struct Window<R> {
     /// The file's offset of the buffer's first byte
     offset: u64,
     ended: bool,
-    lines: LineCounter,
 }
 
 /// A place in a file.
@@ -32,12 +31,8 @@ pub(crate) struct Place {
     pub(crate) line: u64,
 }
 
-/// Counts line breaks up to places that are asked for in order.
-#[derive(Debug, Default)]
-struct LineCounter {
-    /// The place in the buffer up to which line breaks are counted
-    at: usize,
-    breaks: u64,
+impl Place {
+    pub(crate) const BEGINNING: Self = Self { offset: 0, line: 1 };
 }
 
 impl<R: Read> Window<R> {
@@ -48,7 +43,6 @@ impl<R: Read> Window<R> {
             filled: 0..0,
             offset: 0,
             ended: false,
-            lines: LineCounter::default(),
         }
     }
 
@@ -85,19 +79,6 @@ impl<R: Read> Window<R> {
         self.offset + self.filled.start as u64
     }
 
-    /// Where in the file the byte at `at` of the bytes at hand is. Places are asked for in order:
-    /// line breaks are counted from one to the next, and only then.
-    pub(crate) fn place(&mut self, at: usize) -> Place {
-        self.count_lines(self.filled.start + at);
-        Place { offset: self.offset() + at as u64, line: self.lines.breaks + 1 }
-    }
-
-    fn count_lines(&mut self, to: usize) {
-        let bytes = &self.buffer[self.lines.at..to];
-        self.lines.breaks += memchr::memchr_iter(b'\n', bytes).count() as u64;
-        self.lines.at = to;
-    }
-
     /// Reads on until there is no more room or nothing left, and gives the number of bytes added.
     ///
     /// # Errors
@@ -105,8 +86,6 @@ impl<R: Read> Window<R> {
     /// Whatever the reader gives.
     pub(crate) fn read(&mut self) -> io::Result<usize> {
         if self.filled.start > 0 {
-            self.count_lines(self.filled.start);
-            self.lines.at = 0;
             self.offset += self.filled.start as u64;
             self.buffer.copy_within(self.filled.clone(), 0);
             self.filled = 0..self.filled.len();
@@ -138,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn offsets_and_lines_hold_across_reads() {
+    fn offsets_hold_across_reads() {
         let text = "one\ntwo\nthree\n".repeat(50_000);
         let mut window = Window::new(text.as_bytes());
         let mut at = 0_usize;
@@ -146,8 +125,7 @@ mod tests {
             let step = window.bytes().len() / 2;
             window.consume(step);
             at += step;
-            let line = text[..at].matches('\n').count() as u64 + 1;
-            assert_eq!(window.place(0), Place { offset: at as u64, line });
+            assert_eq!(window.offset(), at as u64);
             window.read().unwrap();
             assert_eq!(window.bytes(), &text.as_bytes()[at..at + window.bytes().len()]);
         }

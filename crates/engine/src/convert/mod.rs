@@ -4,6 +4,7 @@ mod cell;
 mod number;
 mod text;
 mod timestamp;
+mod verbatim;
 
 use personalize_plan::{Conversion, ConversionPlan, TimestampFormat};
 
@@ -14,6 +15,7 @@ use crate::value::{Escapes, Record, Slot, Text, Value};
 pub(crate) use cell::Scratch;
 pub(crate) use number::Decimal;
 pub(crate) use timestamp::{days_since_epoch, epoch_seconds};
+use verbatim::VerbatimRule;
 
 /// What became of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +44,9 @@ struct FieldMapping {
     slot: Slot,
     conversion: Conversion,
     nullable: bool,
+    verbatim: VerbatimRule,
+    /// What follows the cell
+    separator: u8,
 }
 
 #[derive(Debug, Clone)]
@@ -54,10 +59,16 @@ impl Mapping {
     pub(crate) fn new(plan: &ConversionPlan) -> Self {
         let mut projection = Projection::empty();
         let keys = &plan.source.partition_keys;
-        let fields = plan.fields.iter().map(|field| FieldMapping {
-            slot: projection.add_source(&field.source, keys),
-            conversion: field.conversion,
-            nullable: field.nullable,
+        let last = plan.fields.len().saturating_sub(1);
+        let fields = plan.fields.iter().enumerate().map(|(number, field)| {
+            let slot = projection.add_source(&field.source, keys);
+            FieldMapping {
+                slot,
+                conversion: field.conversion,
+                nullable: field.nullable,
+                verbatim: VerbatimRule::new(slot, field.conversion, &plan.timestamp_format),
+                separator: if number == last { b'\n' } else { b',' },
+            }
         });
         let fields = fields.collect();
         let filter = plan.filter.as_ref().map(|filter| Filter {
@@ -89,16 +100,13 @@ impl Mapping {
         let mut rows = 0;
         let elements = if self.explodes { record.elements().max(1) } else { 1 };
         for element in 0..elements {
-            let value = |slot| match slot {
-                Slot::Partition(at) => partition_value(partition_values, at),
-                slot => record.value(slot, element),
-            };
+            let source = RowSource { record, element, partition_values };
             if let Some(filter) = &self.filter
-                && !filter.keeps(value(filter.slot), scratch)
+                && !filter.keeps(&source, scratch)
             {
                 continue;
             }
-            if let Err(fault) = self.write_row(value, scratch, out) {
+            if let Err(fault) = self.write_row(&source, scratch, out) {
                 out.truncate(before);
                 return Outcome::Rejected(fault);
             }
@@ -107,17 +115,18 @@ impl Mapping {
         if rows > 0 { Outcome::Written { rows } } else { Outcome::Filtered }
     }
 
-    fn write_row<'a>(
+    #[inline(always)]
+    fn write_row<R: Record>(
         &self,
-        value: impl Fn(Slot) -> Value<'a>,
+        source: &RowSource<'_, R>,
         scratch: &mut Scratch,
         out: &mut Vec<u8>,
     ) -> Result<(), RecordFault> {
         for (field, mapping) in self.fields.iter().enumerate() {
-            if field > 0 {
-                out.push(b',');
+            if mapping.verbatim.append(source.record, mapping.separator, out) {
+                continue;
             }
-            let value = value(mapping.slot);
+            let value = source.value(mapping.slot);
             let written =
                 scratch.write_cell(out, value, mapping.conversion, &self.timestamp_format);
             let written = match written {
@@ -125,16 +134,42 @@ impl Mapping {
                 other => other,
             };
             written.map_err(|fault| RecordFault::Field { field, fault })?;
+            out.push(mapping.separator);
         }
-        out.push(b'\n');
         Ok(())
     }
 }
 
+/// Where the values of one row come from.
+struct RowSource<'a, R> {
+    record: &'a R,
+    element: usize,
+    partition_values: &'a [Option<String>],
+}
+
+impl<R: Record> RowSource<'_, R> {
+    fn value(&self, slot: Slot) -> Value<'_> {
+        match slot {
+            Slot::Partition(at) => partition_value(self.partition_values, at),
+            slot => self.record.value(slot, self.element),
+        }
+    }
+}
+
 impl Filter {
-    fn keeps(&self, value: Value<'_>, scratch: &mut Scratch) -> bool {
-        let event_type = scratch.plain_text(value);
-        event_type.is_some_and(|event_type| self.event_types.iter().any(|kept| kept == event_type))
+    fn keeps<R: Record>(&self, source: &RowSource<'_, R>, scratch: &mut Scratch) -> bool {
+        let is_kept = |found: &[u8]| self.event_types.iter().any(|kept| kept.as_bytes() == found);
+        let verbatim = match self.slot {
+            Slot::Fixed(slot) => source.record.verbatim(slot),
+            _ => None,
+        };
+        match verbatim {
+            Some(verbatim) => is_kept(verbatim.bytes()),
+            None => {
+                let event_type = scratch.plain_text(source.value(self.slot));
+                event_type.is_some_and(|event_type| is_kept(event_type.as_bytes()))
+            }
+        }
     }
 }
 

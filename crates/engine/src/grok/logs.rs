@@ -10,6 +10,9 @@ use super::lines::is_directive;
 /// Lines that are looked at.
 const SAMPLE: usize = 100;
 
+/// The words of the shortest line that any pattern takes.
+const LEAST_WORDS: usize = 4;
+
 static CLASSIFIERS: LazyLock<Vec<(&str, &str, Grok)>> = LazyLock::new(|| {
     let compiled = |(name, pattern): (&'static str, &'static str)| {
         let format = GrokFormat { pattern: pattern.to_owned(), custom_patterns: String::new() };
@@ -27,6 +30,13 @@ pub(crate) fn recognise(head: &[u8]) -> Option<(&'static str, &'static str)> {
     let counts = |line: &Option<&str>| line.is_none_or(|l| !l.is_empty() && !is_directive(l));
     let sample: Vec<Option<&str>> = texts.filter(counts).take(SAMPLE).collect();
     let most_misses = sample.len() / 10;
+    // No such line has fewer words, and patterns take long to make ready.
+    let few_words = |line: &&Option<&str>| {
+        line.is_none_or(|line| line.split_ascii_whitespace().nth(LEAST_WORDS - 1).is_none())
+    };
+    if sample.iter().filter(few_words).count() > most_misses {
+        return None;
+    }
     let found = CLASSIFIERS.iter().find(|(_, _, grok)| {
         let misses = sample.iter().filter(|line| !line.is_some_and(|line| grok.begins(line)));
         !sample.is_empty() && misses.take(most_misses + 1).count() <= most_misses

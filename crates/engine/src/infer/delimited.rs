@@ -1,6 +1,8 @@
 //! Recognises delimited text: its delimiter, and whether its first row is a header.
 
 use crate::convert::Decimal;
+use std::borrow::Cow;
+
 use crate::csv::{Rows, column_names, position_name};
 use crate::frame::Frame;
 
@@ -49,7 +51,7 @@ fn rows(head: &[u8], delimiter: u8, whole: bool) -> Vec<Vec<String>> {
                 let text = String::from_utf8_lossy(&head[range.clone()]);
                 // Replaced bytes would move the cells.
                 if text.len() == range.len() {
-                    found.push(framer.row(&text).texts().collect());
+                    found.push(framer.row(&text, range.start).texts().map(Cow::into_owned).collect());
                 }
             }
             Frame::Fault(range, _) => at = range.end.max(at + 1),

@@ -294,9 +294,9 @@ impl Profile {
                     if std::mem::take(&mut header_left) {
                         continue;
                     }
-                    match std::str::from_utf8(&window.bytes()[range]) {
+                    match std::str::from_utf8(&window.bytes()[range.clone()]) {
                         Ok(text) if rows.cells() == dialect.columns.len() => {
-                            let cells = rows.row(text).texts();
+                            let cells = rows.row(text, range.start).texts();
                             self.root
                                 .observe_row(dialect.columns.iter().map(String::as_str).zip(cells));
                             self.records += 1;

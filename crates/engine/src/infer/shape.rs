@@ -1,5 +1,6 @@
 //! What types the values of a place have, gathered record by record.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use personalize_plan::glue::{ColumnType, StructField};
@@ -34,6 +35,8 @@ pub(crate) struct Shape {
     distinct: BTreeSet<String>,
     members: Vec<(String, Shape)>,
     member_at: BTreeMap<String, usize>,
+    /// The member behind the one met last: most records have theirs in the same order
+    expected: usize,
     element: Option<Box<Shape>>,
 }
 
@@ -53,6 +56,7 @@ impl Shape {
     /// truth values.
     pub(crate) fn observe_object(&mut self, object: &str, untyped: bool) {
         self.objects += 1;
+        self.expected = 0;
         for (name, value) in json::members(object) {
             if let Some(member) = self.member(&name) {
                 member.observe(value, untyped);
@@ -65,10 +69,7 @@ impl Shape {
         match value {
             Value::Missing | Value::Time(_) | Value::InexactTime | Value::NotText => {}
             Value::Bool(_) => self.booleans += 1,
-            Value::Number(text) => {
-                self.observe_number(text);
-                self.times += u64::from(is_time(text));
-            }
+            Value::Number(text) => self.observe_number(text),
             Value::Text(text) => {
                 if let Ok(text) = text.decode(&mut String::new()) {
                     if untyped {
@@ -88,6 +89,7 @@ impl Shape {
     }
 
     fn observe_number(&mut self, text: &str) {
+        self.times += u64::from(is_time(text));
         match text.parse::<i64>() {
             Ok(number) if i32::try_from(number).is_ok() => self.ints += 1,
             Ok(_) => self.longs += 1,
@@ -99,14 +101,16 @@ impl Shape {
         self.strings += 1;
         self.times += u64::from(is_time(text));
         self.numeric_strings += u64::from(Decimal::parse(text.trim()).is_some());
-        if self.distinct.len() <= MAX_DISTINCT && text.len() <= 256 {
+        if self.distinct.len() <= MAX_DISTINCT && text.len() <= 256 && !self.distinct.contains(text)
+        {
             self.distinct.insert(text.to_owned());
         }
     }
 
     /// Takes in the cells of a CSV row.
-    pub(crate) fn observe_row<'a>(&mut self, cells: impl Iterator<Item = (&'a str, String)>) {
+    pub(crate) fn observe_row<'a>(&mut self, cells: impl Iterator<Item = (&'a str, Cow<'a, str>)>) {
         self.objects += 1;
+        self.expected = 0;
         for (name, text) in cells {
             if let Some(member) = self.member(name).filter(|_| !text.is_empty()) {
                 member.observe_cell(&text);
@@ -116,33 +120,41 @@ impl Shape {
 
     /// Takes in a text that may be a number or a truth value.
     fn observe_cell(&mut self, text: &str) {
+        if is_plain_number(text) {
+            return self.observe_number(text);
+        }
         match text.trim() {
             cell if cell.eq_ignore_ascii_case("true") || cell.eq_ignore_ascii_case("false") => {
                 self.booleans += 1;
             }
             // Digits behind a leading zero are a code, not a number.
             cell if has_leading_zero(cell) => self.observe_text(cell),
-            cell if Decimal::parse(cell).is_some() => {
-                self.observe_number(cell);
-                self.times += u64::from(is_time(cell));
-            }
+            cell if Decimal::parse(cell).is_some() => self.observe_number(cell),
             _ => self.observe_text(text),
         }
     }
 
     /// The member of that name, ignoring case; none where there are too many.
     pub(crate) fn member(&mut self, name: &str) -> Option<&mut Shape> {
+        let at = match self.members.get(self.expected) {
+            Some((expected, _)) if expected == name => self.expected,
+            _ => self.find_member(name)?,
+        };
+        self.expected = at + 1;
+        self.members.get_mut(at).map(|(_, shape)| shape)
+    }
+
+    fn find_member(&mut self, name: &str) -> Option<usize> {
         let lower = name.to_lowercase();
-        let at = match self.member_at.get(&lower) {
-            Some(at) => *at,
-            None if self.members.len() >= MAX_MEMBERS => return None,
+        match self.member_at.get(&lower) {
+            Some(at) => Some(*at),
+            None if self.members.len() >= MAX_MEMBERS => None,
             None => {
                 self.members.push((name.to_owned(), Shape::default()));
                 self.member_at.insert(lower, self.members.len() - 1);
-                self.members.len() - 1
+                Some(self.members.len() - 1)
             }
-        };
-        self.members.get_mut(at).map(|(_, shape)| shape)
+        }
     }
 
     /// The members in the order they were met.
@@ -266,10 +278,20 @@ fn has_leading_zero(text: &str) -> bool {
 }
 
 fn is_time(text: &str) -> bool {
+    // Most numbers are too small; digits that are a date are no time that is read.
+    if text.len() < 9 && is_plain_number(text) {
+        return false;
+    }
     let first = text.trim_start().bytes().next();
     first.is_some_and(|c| c.is_ascii_digit())
         && epoch_seconds(text.trim(), &TimestampFormat::Auto)
             .is_ok_and(|seconds| PLAUSIBLE.contains(&seconds))
+}
+
+/// Whether the text is digits alone, the first of them none that a code begins with.
+fn is_plain_number(text: &str) -> bool {
+    text.as_bytes().first().is_some_and(|first| *first != b'0')
+        && text.bytes().all(|c| c.is_ascii_digit())
 }
 
 #[cfg(test)]

@@ -116,7 +116,7 @@ impl Symbols {
         let (mut imports, mut symbols) = (Value::Missing, Value::Missing);
         let mut scratch = String::new();
         for (name, value) in json::members(table) {
-            match name.as_str() {
+            match &*name {
                 "imports" => imports = value,
                 "symbols" => symbols = value,
                 _ => {}
@@ -149,7 +149,7 @@ impl Symbols {
         let mut most = None;
         let mut scratch = String::new();
         for (name, value) in json::members(import) {
-            match (name.as_str(), value) {
+            match (&*name, value) {
                 ("name", Value::Text(text)) => {
                     let name = text.decode(&mut scratch).unwrap_or_default();
                     named = !matches!(name, "" | "$ion");

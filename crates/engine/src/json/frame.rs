@@ -13,7 +13,7 @@ use crate::fault::RecordFault;
 use crate::frame::Frame;
 
 /// Frames the records of one file.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Framer {
     array: Array,
     /// Whether commas separate records outside arrays
@@ -23,7 +23,7 @@ pub(crate) struct Framer {
 }
 
 /// What is known of the line that the bytes at hand begin in, and of the one before it.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Before {
     indent: usize,
     /// Whether there is more than the indent in the line
@@ -49,7 +49,18 @@ enum Array {
 const RECORD_SEPARATOR: u8 = 0x1e;
 
 impl Framer {
+    /// Behind a line that is one whole record.
+    pub(crate) fn behind_line() -> Self {
+        Self { before: Before { whole_line: true, ..Before::default() }, ..Self::default() }
+    }
+
+    /// In the middle of the only line.
+    pub(crate) fn within_line() -> Self {
+        Self { before: Before { mid_line: true, ..Before::default() }, ..Self::default() }
+    }
+
     /// The next frame in `bytes` from `at` on; `last` says that nothing follows `bytes`.
+    #[inline]
     pub(crate) fn next(
         &mut self,
         walker: &mut Walker,
@@ -136,7 +147,11 @@ impl Framer {
     }
 
     /// What stands behind a value that ends before `at`.
+    #[inline(always)]
     fn what_follows(&self, bytes: &[u8], at: usize) -> Follows {
+        if let Some(b'\n' | b'{') = bytes.get(at) {
+            return Follows::Record;
+        }
         let blank = |c: &u8| matches!(c, b' ' | b'\t' | b'\r');
         let at = at + bytes[at..].iter().take_while(|c| blank(c)).count();
         match bytes.get(at) {

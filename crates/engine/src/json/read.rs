@@ -1,5 +1,7 @@
 //! Reads inside values that are known to be valid JSON.
 
+use std::borrow::Cow;
+
 use super::scan::{self, Key, skip_value, skip_white_space};
 use crate::value::Value;
 
@@ -27,7 +29,7 @@ impl<'a> Iterator for Inside<'a> {
 }
 
 /// The names and values of a valid JSON object, in order.
-pub(crate) fn members(object: &str) -> impl Iterator<Item = (String, Value<'_>)> {
+pub(crate) fn members(object: &str) -> impl Iterator<Item = (Cow<'_, str>, Value<'_>)> {
     let bytes = object.as_bytes();
     let mut at = 1;
     std::iter::from_fn(move || {
@@ -37,9 +39,8 @@ pub(crate) fn members(object: &str) -> impl Iterator<Item = (String, Value<'_>)>
         at = skip_white_space(bytes, end) + 1;
         let raw = &object[start + 1..start + 1 + raw.len()];
         let mut name = String::new();
-        if !escaped || unescape_into(raw, &mut name).is_none() {
-            name = raw.to_owned();
-        }
+        let is_unescaped = escaped && unescape_into(raw, &mut name).is_some();
+        let name = if is_unescaped { Cow::Owned(name) } else { Cow::Borrowed(raw) };
         Some((name, Value::of_valid_json(&object[value..end])))
     })
 }

@@ -1,5 +1,7 @@
 //! Finds the ends of JSON's tokens, strictly as RFC 8259 says.
 
+use crate::lanes::{self, LANES};
+
 /// Arrays and objects may be nested this deep; more is refused, as other readers do.
 pub(crate) const MAX_DEPTH: usize = 256;
 
@@ -43,30 +45,18 @@ pub(crate) fn skip_white_space(bytes: &[u8], mut at: usize) -> usize {
     at
 }
 
-const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGHS: u64 = 0x8080_8080_8080_8080;
-
-/// The high bit of each byte that ends a run of plain string characters: `"`, `\` or a control.
-/// Only the lowest set bit is exact.
-fn string_specials(word: u64) -> u64 {
-    let zero = |x: u64| x.wrapping_sub(ONES) & !x;
-    let quote = zero(word ^ (ONES * b'"' as u64));
-    let backslash = zero(word ^ (ONES * b'\\' as u64));
-    let control = word.wrapping_sub(ONES * 0x20) & !word;
-    (quote | backslash | control) & HIGHS
-}
-
 /// The closing quote of the string whose first character is at `at`, and whether it has escapes.
+#[inline(always)]
 pub(crate) fn string(bytes: &[u8], mut at: usize) -> Result<(usize, bool), Stop> {
     let mut escaped = false;
     loop {
-        while let Some(chunk) = bytes.get(at..at + 8).and_then(|chunk| chunk.first_chunk()) {
-            let specials = string_specials(u64::from_le_bytes(*chunk));
+        while let Some(block) = lanes::block(bytes, at) {
+            let specials = lanes::string_specials(block);
             if specials != 0 {
-                at += specials.trailing_zeros() as usize / 8;
+                at += specials.trailing_zeros() as usize;
                 break;
             }
-            at += 8;
+            at += LANES;
         }
         match byte(bytes, at)? {
             b'"' => return Ok((at, escaped)),
@@ -75,6 +65,7 @@ pub(crate) fn string(bytes: &[u8], mut at: usize) -> Result<(usize, bool), Stop>
                 at = escape(bytes, at)?;
             }
             0..0x20 => return syntax(at, "a control character inside a string"),
+            // Only where the bytes end soon.
             _ => at += 1,
         }
     }
@@ -96,9 +87,24 @@ fn escape(bytes: &[u8], at: usize) -> Found {
     }
 }
 
+/// The byte after the whole number that begins at `at`, if it is of few digits and nothing else.
+#[inline(always)]
+pub(crate) fn few_digits(bytes: &[u8], at: usize) -> Option<usize> {
+    let block = lanes::block(bytes, at)?;
+    let count = lanes::not_digits(block).trailing_zeros() as usize;
+    let behind = bytes.get(at + count)? | 0x20;
+    // `.` has that bit already, and of `e` and `E` it makes one.
+    let has_more = behind == b'.' || behind == b'e';
+    let is_number = count == 1 || (1 < count && count < LANES && bytes[at] != b'0');
+    (is_number && !has_more).then_some(at + count)
+}
+
 /// The byte after the number that begins at `at`.
 pub(crate) fn number(bytes: &[u8], at: usize) -> Found {
     const FAULT: &str = "not a number";
+    if let Some(end) = few_digits(bytes, at) {
+        return Ok(end);
+    }
     let digits = |mut at: usize| -> Found {
         let start = at;
         while bytes.get(at).is_some_and(u8::is_ascii_digit) {
@@ -211,19 +217,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_special_is_found_at_every_place_of_a_word() {
-        for special in [b'"', b'\\', 0, 0x1f] {
-            for place in 0..8 {
-                for filler in [b'a', 0x20, 0x7f, 0x80, 0xff] {
-                    let mut word = [filler; 8];
-                    word[place] = special;
-                    let found = string_specials(u64::from_le_bytes(word)).trailing_zeros() / 8;
-                    assert_eq!(found as usize, place, "{special:x} {filler:x}");
-                }
+    fn a_strings_end_is_found_at_every_place() {
+        for length in 0..70 {
+            for behind in [0, 1, 40] {
+                let plain = "é".repeat(length / 2) + &"x".repeat(length % 2);
+                let text = format!("{plain}\"{}", "y".repeat(behind));
+                assert_eq!(string(text.as_bytes(), 0), Ok((length, false)), "{text}");
+                let text = format!("{plain}\\\"z\"{}", "y".repeat(behind));
+                assert_eq!(string(text.as_bytes(), 0), Ok((length + 3, true)), "{text}");
+                let text = format!("{plain}\u{1f}\"{}", "y".repeat(behind));
+                assert!(matches!(string(text.as_bytes(), 0), Err(Stop::Syntax(s)) if s.at == length));
             }
         }
-        assert_eq!(string_specials(u64::from_le_bytes(*b"plain te")), 0);
-        assert_eq!(string_specials(u64::MAX), 0);
+    }
+
+    #[test]
+    fn few_digits_are_those_of_a_whole_number_and_no_more() {
+        let padded = |text: &str| few_digits(format!("{text}, padding of a block").as_bytes(), 0);
+        assert_eq!(padded("0"), Some(1));
+        assert_eq!(padded("123456789012345"), Some(15));
+        for other in ["1234567890123456", "01", "1.0", "1e5", "1E5", "-1", "", "x"] {
+            assert_eq!(padded(other), None, "{other}");
+        }
+        assert_eq!(few_digits(b"12,", 0), None, "so near the end it is not looked at");
     }
 
     #[test]

@@ -1,19 +1,20 @@
 //! Walks over one JSON object, checks all of it and notes where the wanted values lie.
 
+use super::layout::{Bracket, Crossing, GapId, Layout, Next, Shortcut};
 use super::read::unescape_into;
 use super::scan::{
-    self, Found, Key, byte, check_depth, literal, number, skip_value, skip_white_space, string,
-    syntax,
+    self, Found, Key, Stop, byte, check_depth, few_digits, literal, number, skip_value,
+    skip_white_space, string, syntax,
 };
 use crate::projection::{NodeId, Projection};
-use crate::value::{Escapes, Record, Slot, Text, Value};
+use crate::value::{Escapes, Record, Slot, Text, Value, Verbatim, VerbatimKind};
 
-/// Where a value lies, from the record's first byte.
-#[derive(Debug, Clone, Copy, Default)]
+/// Where a value lies in the bytes that were walked over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Span {
     kind: Kind,
-    start: usize,
-    end: usize,
+    start: u32,
+    end: u32,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -23,6 +24,8 @@ enum Kind {
     True,
     False,
     Number,
+    /// A whole number of few digits
+    FewDigits,
     String,
     EscapedString,
     Array,
@@ -33,13 +36,15 @@ enum Kind {
 #[derive(Debug)]
 pub(crate) struct Walker {
     projection: Projection,
+    layout: Layout,
+    /// The wanted objects that the gap being crossed leads into
+    entered: Vec<NodeId>,
     fixed: Vec<Span>,
     elements: Vec<Span>,
     /// Elements of the exploded array so far.
     element_count: usize,
     /// The first span of the element that is being walked.
     element_start: usize,
-    record_start: usize,
     /// How many records were walked, and at which of them each place was met last.
     record_number: u64,
     met_at: Vec<u64>,
@@ -49,6 +54,8 @@ impl Walker {
     pub(crate) fn new(projection: Projection) -> Self {
         let (fixed, _) = projection.slots();
         Self {
+            layout: Layout::new(),
+            entered: Vec::new(),
             met_at: vec![0; projection.nodes()],
             record_number: 0,
             projection,
@@ -56,22 +63,182 @@ impl Walker {
             elements: Vec::new(),
             element_count: 0,
             element_start: 0,
-            record_start: 0,
         }
     }
 
     /// The byte after the object that begins at `at`.
-    pub(crate) fn walk(&mut self, bytes: &[u8], at: usize) -> Found {
-        self.record_start = at;
+    pub(crate) fn walk(&mut self, bytes: &[u8], mut at: usize) -> Found {
         self.record_number += 1;
         self.fixed.fill(Span::default());
         self.clear_elements();
-        self.object(bytes, at, Projection::ROOT, 1)
+        let mut gap = Layout::START;
+        loop {
+            if let Some((next, end)) = self.layout.guess(gap, bytes, at)
+                && let Some(&first) = bytes.get(end)
+            {
+                let behind = match self.layout.shortcut(next) {
+                    Shortcut::Note(slot) if first == b'"' => {
+                        let (close, escaped) = string(bytes, end + 1)?;
+                        let kind = if escaped { Kind::EscapedString } else { Kind::String };
+                        self.note(Slot::Fixed(slot as usize), kind, end + 1, close);
+                        Some(close + 1)
+                    }
+                    Shortcut::Note(slot) => few_digits(bytes, end).inspect(|behind| {
+                        self.note(Slot::Fixed(slot as usize), Kind::FewDigits, end, *behind);
+                    }),
+                    Shortcut::Skip if first == b'"' => Some(string(bytes, end + 1)?.0 + 1),
+                    Shortcut::Skip => few_digits(bytes, end),
+                    Shortcut::End => return Ok(end),
+                    Shortcut::None => {
+                        self.enter(next);
+                        None
+                    }
+                };
+                if let Some(behind) = behind {
+                    (gap, at) = (next, behind);
+                    continue;
+                }
+                if is_plain_value(first) && let Some(behind) = self.value_behind(next, bytes, end)? {
+                    (gap, at) = (next, behind);
+                    continue;
+                }
+            }
+            let (next, end) = self.cross(gap, bytes, at)?;
+            match self.value_behind(next, bytes, end)? {
+                Some(behind) => (gap, at) = (next, behind),
+                None => return Ok(end),
+            }
+        }
     }
 
-    /// The record walked last, whose bytes are `text`.
-    pub(crate) fn record<'a>(&'a self, text: &'a str) -> JsonRecord<'a> {
-        JsonRecord { text, walker: self }
+    /// Meets the wanted objects that a gap leads into.
+    fn enter(&mut self, gap: GapId) {
+        for at in 0..self.layout.entered(gap).len() {
+            self.meet(self.layout.entered(gap)[at]);
+        }
+    }
+
+    /// Walks over the value behind a gap; none at the record's end.
+    fn value_behind(
+        &mut self,
+        gap: GapId,
+        bytes: &[u8],
+        at: usize,
+    ) -> Result<Option<usize>, Stop> {
+        Ok(Some(match self.layout.crossing(gap).next {
+            Next::End => return Ok(None),
+            Next::Skipped => skip_value(bytes, at, self.depth_behind(gap))?,
+            Next::Noted(slot) => {
+                let (kind, end) = whole_value(bytes, at, self.depth_behind(gap))?;
+                self.note_whole(Slot::Fixed(slot as usize), kind, at, end);
+                end
+            }
+            Next::Walked(node) => self.value(bytes, at, node, self.depth_behind(gap))?,
+        }))
+    }
+
+    fn depth_behind(&self, gap: GapId) -> usize {
+        self.layout.depth(self.layout.crossing(gap).nesting)
+    }
+
+    /// Crosses the gap at `start`, byte by byte, and learns it. Gives it and the byte after it.
+    #[inline(never)]
+    fn cross(&mut self, last: GapId, bytes: &[u8], start: usize) -> Result<(GapId, usize), Stop> {
+        self.entered.clear();
+        let mut nesting = self.layout.crossing(last).nesting;
+        let mut at = start;
+        // What is wanted of the value at `at`; none behind a value
+        let mut value = (nesting == Layout::OUTSIDE).then_some(Some(Projection::ROOT));
+        let next = loop {
+            let Some(node) = value else {
+                at = skip_white_space(bytes, at);
+                let (bracket, node, outer) = self.layout.innermost(nesting);
+                match (byte(bytes, at)?, bracket) {
+                    (b',', _) => {
+                        at = skip_white_space(bytes, at + 1);
+                        value = Some(self.member(bytes, &mut at, bracket, node)?);
+                    }
+                    (b'}', Bracket::Object) | (b']', Bracket::Array) => {
+                        at += 1;
+                        nesting = outer;
+                        if nesting == Layout::OUTSIDE {
+                            break Next::End;
+                        }
+                    }
+                    (_, Bracket::Object) => return syntax(at, "`,` or `}` was expected"),
+                    (_, Bracket::Array) => return syntax(at, "`,` or `]` was expected"),
+                }
+                continue;
+            };
+            let bracket = match byte(bytes, at)? {
+                b'{' if node.is_none_or(|node| self.is_told_by_names(node)) => Bracket::Object,
+                b'[' if node.is_none() => Bracket::Array,
+                _ => break self.wanted(node),
+            };
+            let Some(inside) = self.layout.inside(nesting, bracket, node) else {
+                break self.wanted(node);
+            };
+            check_depth(at, self.layout.depth(inside))?;
+            // The record itself is met once.
+            if let Some(node) = node.filter(|node| *node != Projection::ROOT) {
+                self.meet(node);
+                self.entered.push(node);
+            }
+            at = skip_white_space(bytes, at + 1);
+            let closing = if bracket == Bracket::Object { b'}' } else { b']' };
+            value = None;
+            if byte(bytes, at)? == closing {
+                at += 1;
+                if nesting == Layout::OUTSIDE {
+                    break Next::End;
+                }
+            } else {
+                nesting = inside;
+                value = Some(self.member(bytes, &mut at, bracket, node)?);
+            }
+        };
+        let crossing = Crossing { nesting, next };
+        let gap = self.layout.learn(last, &bytes[start..at], crossing, &self.entered);
+        Ok((gap, at))
+    }
+
+    /// Goes over a member's name, if it has one, to its value, and says what is wanted of it.
+    fn member(
+        &self,
+        bytes: &[u8],
+        at: &mut usize,
+        bracket: Bracket,
+        node: Option<NodeId>,
+    ) -> Result<Option<NodeId>, Stop> {
+        if bracket == Bracket::Array {
+            return Ok(None);
+        }
+        let (key, value) = scan::key(bytes, *at)?;
+        *at = value;
+        Ok(node.and_then(|node| self.find(node, key)))
+    }
+
+    /// What is to become of a value that is not gone into.
+    fn wanted(&self, node: Option<NodeId>) -> Next {
+        let Some(node) = node else {
+            return Next::Skipped;
+        };
+        let place = self.projection.node(node);
+        match place.slot {
+            Some(Slot::Fixed(slot)) if place.is_leaf() => Next::Noted(slot as u32),
+            _ => Next::Walked(node),
+        }
+    }
+
+    /// Whether all that is wanted in an object is told by names.
+    fn is_told_by_names(&self, node: NodeId) -> bool {
+        let place = self.projection.node(node);
+        place.slot.is_none() && place.each.is_none() && place.by_index.is_empty()
+    }
+
+    /// The record walked last, where `text` has the bytes that it was walked in from `base` on.
+    pub(crate) fn record<'a>(&'a self, text: &'a str, base: usize) -> JsonRecord<'a> {
+        JsonRecord { text, base, walker: self }
     }
 
     fn clear_elements(&mut self) {
@@ -110,33 +277,28 @@ impl Walker {
         node.find_decoded(&name)
     }
 
+    /// Of a name given twice the last counts, also for what was noted inside the first.
+    fn meet(&mut self, node: NodeId) {
+        let met_at = std::mem::replace(&mut self.met_at[node.index()], self.record_number);
+        if met_at == self.record_number {
+            self.clear_inside(node);
+        }
+    }
+
     /// Walks over a wanted value, or one with wanted values inside.
     fn value(&mut self, bytes: &[u8], at: usize, node: NodeId, depth: usize) -> Found {
         let place = self.projection.node(node);
         let (slot, each, is_leaf) = (place.slot, place.each, place.is_leaf());
-        if !is_leaf && self.met_at[node.index()] == self.record_number {
-            // Of a name given twice the last counts, also for what was noted inside the first.
-            self.clear_inside(node);
+        if !is_leaf {
+            self.meet(node);
         }
-        self.met_at[node.index()] = self.record_number;
-        let first = byte(bytes, at)?;
-        let (kind, end) = match first {
-            b'"' => {
-                let (end, escaped) = string(bytes, at + 1)?;
-                (if escaped { Kind::EscapedString } else { Kind::String }, end + 1)
-            }
-            b'-' | b'0'..=b'9' => (Kind::Number, number(bytes, at)?),
-            b't' => (Kind::True, literal(bytes, at, b"true")?),
-            b'f' => (Kind::False, literal(bytes, at, b"false")?),
-            b'n' => (Kind::Missing, literal(bytes, at, b"null")?),
-            b'{' if is_leaf => (Kind::Object, skip_value(bytes, at, depth)?),
-            b'[' if is_leaf => (Kind::Array, skip_value(bytes, at, depth)?),
-            b'{' => (Kind::Object, self.object(bytes, at, node, depth + 1)?),
-            b'[' => (Kind::Array, self.array(bytes, at, node, depth + 1)?),
-            _ => return syntax(at, "a value was expected"),
+        let (kind, end) = match byte(bytes, at)? {
+            b'{' if !is_leaf => (Kind::Object, self.object(bytes, at, node, depth + 1)?),
+            b'[' if !is_leaf => (Kind::Array, self.array(bytes, at, node, depth + 1)?),
+            _ => whole_value(bytes, at, depth)?,
         };
         if let Some(slot) = slot {
-            self.note(slot, Span { kind, start: at, end });
+            self.note_whole(slot, kind, at, end);
         }
         // What should be an array but is one value counts as an array of it.
         if let Some(each) = each.filter(|_| !matches!(kind, Kind::Array | Kind::Missing)) {
@@ -185,14 +347,21 @@ impl Walker {
         self.elements.resize(self.element_start + width, Span::default());
     }
 
-    fn note(&mut self, slot: Slot, span: Span) {
+    /// Notes a value; a string without its quotes.
+    fn note_whole(&mut self, slot: Slot, kind: Kind, start: usize, end: usize) {
+        let quote = usize::from(matches!(kind, Kind::String | Kind::EscapedString));
+        self.note(slot, kind, start + quote, end - quote);
+    }
+
+    #[inline(always)]
+    fn note(&mut self, slot: Slot, kind: Kind, start: usize, end: usize) {
         let place = match slot {
             Slot::Fixed(at) => self.fixed.get_mut(at),
             Slot::Element(at) => self.elements.get_mut(self.element_start + at),
             Slot::Partition(_) => None,
         };
         if let Some(place) = place {
-            *place = span;
+            *place = Span { kind, start: start as u32, end: end as u32 };
         }
     }
 
@@ -212,17 +381,49 @@ impl Walker {
                 },
             };
             if let Some(slot) = self.projection.node(inside).slot {
-                self.note(slot, Span::default());
+                self.note(slot, Kind::Missing, 0, 0);
             }
             self.clear_inside(inside);
         }
     }
 }
 
+/// Whether a value begins so that is neither an object nor an array: what a known gap may be
+/// followed by, whatever followed it before.
+fn is_plain_value(first: u8) -> bool {
+    matches!(first, b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n')
+}
+
+/// The kind of a value that is taken as a whole, and the byte after it.
+#[inline(always)]
+fn whole_value(
+    bytes: &[u8],
+    at: usize,
+    depth: usize,
+) -> Result<(Kind, usize), Stop> {
+    Ok(match byte(bytes, at)? {
+        b'"' => {
+            let (end, escaped) = string(bytes, at + 1)?;
+            (if escaped { Kind::EscapedString } else { Kind::String }, end + 1)
+        }
+        b'-' | b'0'..=b'9' => match few_digits(bytes, at) {
+            Some(end) => (Kind::FewDigits, end),
+            None => (Kind::Number, number(bytes, at)?),
+        },
+        b't' => (Kind::True, literal(bytes, at, b"true")?),
+        b'f' => (Kind::False, literal(bytes, at, b"false")?),
+        b'n' => (Kind::Missing, literal(bytes, at, b"null")?),
+        b'{' => (Kind::Object, skip_value(bytes, at, depth)?),
+        b'[' => (Kind::Array, skip_value(bytes, at, depth)?),
+        _ => return syntax(at, "a value was expected"),
+    })
+}
+
 /// A record's values, read out of its text by the places that the walker noted.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct JsonRecord<'a> {
     text: &'a str,
+    base: usize,
     walker: &'a Walker,
 }
 
@@ -231,38 +432,50 @@ impl Record for JsonRecord<'_> {
         self.walker.element_count
     }
 
+    #[inline(always)]
+    fn verbatim(&self, slot: usize) -> Option<Verbatim<'_>> {
+        let Span { kind, start, end } = self.walker.fixed.get(slot)?;
+        let kind = match kind {
+            Kind::FewDigits => VerbatimKind::FewDigits,
+            Kind::String => VerbatimKind::Text,
+            _ => return None,
+        };
+        let bytes = self.text.as_bytes().get(*start as usize - self.base..)?;
+        Some(Verbatim::new(kind, bytes, (end - start) as usize))
+    }
+
     fn value(&self, slot: Slot, element: usize) -> Value<'_> {
-        let (_, width) = self.walker.projection.slots();
         let span = match slot {
             Slot::Fixed(at) => self.walker.fixed.get(at),
             Slot::Element(at) if element < self.walker.element_count => {
+                let (_, width) = self.walker.projection.slots();
                 self.walker.elements.get(element * width + at)
             }
             Slot::Element(_) | Slot::Partition(_) => None,
         };
-        let Some(span) = span else {
+        let Some(Span { kind, start, end }) = span else {
             return Value::Missing;
         };
-        let start = span.start.wrapping_sub(self.walker.record_start);
-        let text = |trim: usize| {
-            let end = span.end - self.walker.record_start;
-            self.text.get(start + trim..end - trim).unwrap_or_default()
-        };
-        match span.kind {
+        // What is missing has no place.
+        let range = (*start as usize).wrapping_sub(self.base)..(*end as usize).wrapping_sub(self.base);
+        let text = self.text.get(range).unwrap_or_default();
+        match kind {
             Kind::Missing => Value::Missing,
             Kind::True => Value::Bool(true),
             Kind::False => Value::Bool(false),
-            Kind::Number => Value::Number(text(0)),
-            Kind::String => Value::Text(Text::new(text(1), Escapes::None)),
-            Kind::EscapedString => Value::Text(Text::new(text(1), Escapes::Json)),
-            Kind::Array => Value::Array(text(0)),
-            Kind::Object => Value::Object(text(0)),
+            Kind::Number | Kind::FewDigits => Value::Number(text),
+            Kind::String => Value::Text(Text::new(text, Escapes::None)),
+            Kind::EscapedString => Value::Text(Text::new(text, Escapes::Json)),
+            Kind::Array => Value::Array(text),
+            Kind::Object => Value::Object(text),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn walked(paths: &[&str], text: &str) -> (usize, Vec<Vec<String>>) {
@@ -271,7 +484,7 @@ mod tests {
             paths.iter().map(|path| projection.add(&path.parse().unwrap())).collect();
         let mut walker = Walker::new(projection);
         assert_eq!(walker.walk(text.as_bytes(), 0), Ok(text.len()), "{text}");
-        let record = walker.record(text);
+        let record = walker.record(text, 0);
         let rows = record.elements().max(1);
         let shown = |value: Value<'_>| match value {
             Value::Missing => "-".into(),
@@ -324,6 +537,107 @@ mod tests {
         assert_eq!(walked(&["p.a", "p.b"], r#"{"p":{"a":1},"p":{"b":2}}"#).1, [["-", "2"]]);
         assert_eq!(walked(&["p.a"], r#"{"p":{"a":1},"p":null}"#).1, [["-"]]);
         assert_eq!(walked(&["p[].a"], r#"{"p":[{"a":1},{"a":2}],"p":[{"a":3}]}"#).1, [["3"]]);
+    }
+
+    const PATHS: [&str; 6] = ["a", "b.c", "b.d.e", "list[].x", "tags", "b.l[1]"];
+
+    fn walker() -> Walker {
+        let mut projection = Projection::empty();
+        for path in PATHS {
+            projection.add(&path.parse().unwrap());
+        }
+        Walker::new(projection)
+    }
+
+    /// What a walk found; without the places where it failed.
+    fn found(walker: &mut Walker, text: &[u8]) -> (Found, Vec<Span>, Vec<Span>, usize) {
+        let end = walker.walk(text, 0);
+        let notes = (walker.fixed.clone(), walker.elements.clone(), walker.element_count);
+        match end {
+            Ok(_) => (end, notes.0, notes.1, notes.2),
+            Err(_) => (end, Vec::new(), Vec::new(), 0),
+        }
+    }
+
+    /// One walker that learns from all texts must find in each what a new one finds.
+    fn check_learning(texts: &[Vec<u8>]) {
+        let mut learning = walker();
+        for text in texts {
+            // What stands behind a record is not part of it, but lets it be read in whole blocks.
+            let padded = [text, b"\n{\"padding\":\"of more than one block\"}".as_slice()].concat();
+            for bytes in [text, &padded] {
+                let strict = found(&mut walker(), bytes);
+                assert_eq!(
+                    found(&mut learning, bytes),
+                    strict,
+                    "{}",
+                    String::from_utf8_lossy(bytes)
+                );
+            }
+            let valid = serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok();
+            let whole = learning.walk(text, 0) == Ok(text.trim_ascii_end().len());
+            if text.starts_with(b"{") && std::str::from_utf8(text).is_ok() {
+                assert_eq!(whole, valid, "{}", String::from_utf8_lossy(text));
+            }
+        }
+    }
+
+    fn json_value() -> impl Strategy<Value = String> {
+        let scalar = prop_oneof![
+            "-?(0|[1-9][0-9]{0,18})",
+            "-?(0|[1-9][0-9]{0,3})(\\.[0-9]{1,3})?([eE][+-]?[0-9]{1,2})?",
+            "\"([ -!#-\\[\\]-~é€]|\\\\[nt\"/]|\\\\u00e9){0,20}\"",
+            Just("\"\"".to_owned()),
+            Just("true".to_owned()),
+            Just("false".to_owned()),
+            Just("null".to_owned()),
+        ];
+        scalar.prop_recursive(4, 24, 5, |inner| {
+            let name = prop::sample::select(vec![
+                "a", "A", "b", "c", "d", "e", "x", "l", "list", "tags", "other", "\\u0061", "é",
+            ]);
+            let blank = prop::sample::select(vec!["", "", " ", "\n  "]);
+            let member = (name, blank.clone(), inner.clone())
+                .prop_map(|(name, blank, value)| format!("{blank}\"{name}\":{blank}{value}"));
+            prop_oneof![
+                3 => prop::collection::vec(member, 0..6).prop_map(|all| format!("{{{}}}", all.join(","))),
+                1 => (prop::collection::vec(inner, 0..4), blank)
+                    .prop_map(|(all, blank)| format!("[{}]", all.join(&format!(",{blank}")))),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_learnt_never_changes_what_is_found(
+            values in prop::collection::vec(json_value(), 1..8),
+            order in prop::collection::vec(any::<prop::sample::Index>(), 1..24),
+            damages in prop::collection::vec(
+                (any::<prop::sample::Index>(), prop::option::of(any::<u8>())),
+                0..8,
+            ),
+        ) {
+            let texts = order.iter().enumerate().map(|(number, index)| {
+                let mut text = index.get(&values).clone().into_bytes();
+                if let Some((place, byte)) = damages.get(number) {
+                    let at = place.index(text.len());
+                    match byte {
+                        Some(byte) => text[at] = *byte,
+                        None => { text.remove(at); }
+                    }
+                }
+                text
+            });
+            let objects = texts.filter(|text| text.starts_with(b"{"));
+            check_learning(&objects.collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn names_that_are_data_do_not_end_learning_elsewhere() {
+        let text = |n: u64| format!(r#"{{"a":{n},"map":{{"k{n}":{n},"q{n}":[{n}]}},"b":{{"c":"x"}}}}"#);
+        let texts: Vec<_> = (0..2000).map(|n| text(n).into_bytes()).collect();
+        check_learning(&texts);
     }
 
     #[test]

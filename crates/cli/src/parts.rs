@@ -1,0 +1,176 @@
+//! One large file, converted in parts by several threads, its results in their order.
+//!
+//! A thread reads the file, takes off its compression and cuts it; others convert the parts as if
+//! each began with a record; the calling thread puts together what they wrote, and converts again
+//! what did not begin so.
+
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use personalize_engine::{
+    Boundary, ConvertError, ConvertedPart, Converter, Counts, Part, SourceFile, Splitter,
+};
+
+/// Parts in a row that do not begin with a record, after which it is no more tried: the file is one
+/// that has to be read from its beginning, such as an array.
+const MOST_MISSES: usize = 4;
+
+/// Why a file was not converted in parts.
+pub(crate) enum Unsplit {
+    /// It has to be read in one piece.
+    Whole,
+    /// It failed as a whole, or its results could not be written.
+    Failed(ConvertError),
+}
+
+impl From<ConvertError> for Unsplit {
+    fn from(fault: ConvertError) -> Self {
+        Self::Failed(fault)
+    }
+}
+
+/// A part's results, as if it began at that boundary.
+struct Guess {
+    begin: Boundary,
+    converted: Result<ConvertedPart, ConvertError>,
+    rows: Vec<u8>,
+    rejects: Vec<u8>,
+}
+
+/// A part to be converted, and where its results are to go.
+type Job = (Arc<Part>, Boundary, SyncSender<Guess>);
+/// A part in its order, and where its results come from, if it is converted before its turn.
+type Turn = Result<(Arc<Part>, Option<Receiver<Guess>>), ConvertError>;
+
+/// A file and what converts it.
+pub(crate) struct Conversion<'a> {
+    pub(crate) converter: &'a Converter,
+    pub(crate) file: &'a SourceFile,
+}
+
+impl Conversion<'_> {
+    /// Converts the file with that many threads, and writes its rows and rejects.
+    pub(crate) fn run(
+        &self,
+        mut splitter: Splitter,
+        threads: usize,
+        rows: impl Write,
+        rejects: impl Write,
+    ) -> Result<Counts, Unsplit> {
+        let (jobs, waiting) = mpsc::sync_channel(threads);
+        let waiting = Mutex::new(waiting);
+        let (turns, in_order) = mpsc::sync_channel(2 * threads);
+        let (begun, known) = mpsc::sync_channel(1);
+        let is_guessed = AtomicBool::new(true);
+        let mut counts = std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| self.convert_jobs(&waiting));
+            }
+            scope.spawn(|| read(&mut splitter, known, jobs, turns, &is_guessed));
+            self.join(in_order, begun, &is_guessed, rows, rejects)
+        })?;
+        counts.bytes_read = splitter.bytes_read();
+        Ok(counts)
+    }
+
+    fn convert_jobs(&self, waiting: &Mutex<Receiver<Job>>) {
+        loop {
+            let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let Ok((part, begin, results)) = job else {
+                return;
+            };
+            let (mut rows, mut rejects) = (Vec::new(), Vec::new());
+            let converted =
+                self.converter.convert_part(self.file, &part, &begin, &mut rows, &mut rejects);
+            // Nobody waits for it where the conversion has failed.
+            let _ = results.send(Guess { begin, converted, rows, rejects });
+        }
+    }
+
+    /// Puts together what the parts gave, and converts those whose turn it is and that were not, or
+    /// not from where they begin.
+    fn join(
+        &self,
+        in_order: Receiver<Turn>,
+        begun: SyncSender<Boundary>,
+        is_guessed: &AtomicBool,
+        mut rows: impl Write,
+        mut rejects: impl Write,
+    ) -> Result<Counts, Unsplit> {
+        let mut counts = Counts::default();
+        let mut end = Boundary::beginning();
+        let mut left = Vec::new();
+        let mut misses = 0;
+        for turn in in_order {
+            let (mut part, guess) = turn?;
+            let guess = guess.and_then(|guess| guess.recv().ok());
+            let was_guessed = guess.is_some();
+            let converted = match guess {
+                Some(guess) if left.is_empty() && guess.begin == end => {
+                    misses = 0;
+                    let converted = guess.converted?;
+                    rows.write_all(&guess.rows).map_err(ConvertError::Write)?;
+                    rejects.write_all(&guess.rejects).map_err(ConvertError::Write)?;
+                    converted
+                }
+                _ => {
+                    misses += usize::from(was_guessed);
+                    if misses == MOST_MISSES {
+                        is_guessed.store(false, Ordering::Relaxed);
+                    }
+                    if !left.is_empty() {
+                        part = Arc::new(part.behind(&left));
+                    }
+                    self.converter.convert_part(self.file, &part, &end, &mut rows, &mut rejects)?
+                }
+            };
+            counts.add(&converted.counts);
+            if Part::is_too_long(converted.left) {
+                return Err(Unsplit::Whole);
+            }
+            left.clear();
+            left.extend_from_slice(part.tail(converted.left));
+            end = converted.end;
+            // Only the first is waited for.
+            let _ = begun.try_send(end.clone());
+        }
+        Ok(counts)
+    }
+}
+
+/// Reads and cuts. The first part has no results before its turn: it says what the others are like.
+fn read(
+    splitter: &mut Splitter,
+    known: Receiver<Boundary>,
+    jobs: SyncSender<Job>,
+    turns: SyncSender<Turn>,
+    is_guessed: &AtomicBool,
+) {
+    let mut first_end = None;
+    loop {
+        let part = match splitter.next_part() {
+            Ok(Some(part)) => Arc::new(part),
+            Ok(None) => return,
+            Err(fault) => {
+                let _ = turns.send(Err(fault));
+                return;
+            }
+        };
+        let mut guess = None;
+        if let Some(first_end) = first_end.as_ref().filter(|_| is_guessed.load(Ordering::Relaxed)) {
+            let (results, received) = mpsc::sync_channel(1);
+            if jobs.send((Arc::clone(&part), part.begin(first_end), results)).is_err() {
+                return;
+            }
+            guess = Some(received);
+        }
+        if turns.send(Ok((part, guess))).is_err() {
+            return;
+        }
+        if first_end.is_none() {
+            first_end = known.recv().ok();
+        }
+    }
+}

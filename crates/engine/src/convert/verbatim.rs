@@ -1,0 +1,100 @@
+//! Which values are cells as they stand in the source.
+
+use personalize_plan::{Conversion, EpochUnit, TimestampFormat};
+
+use super::text::is_plain;
+use crate::lanes;
+use crate::value::{Record, Slot, Verbatim, VerbatimKind};
+
+/// Digits that are fewer than any number's range and any text's length allow.
+const ANY_DIGITS: usize = 9;
+/// Seconds of ten digits are the years 2001 to 2286; any unit is taken for seconds there.
+const EPOCH_DIGITS: usize = 10;
+
+/// What of a field's values is copied: a shortcut for what converting would write as well.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct VerbatimRule {
+    /// The slot; none that there is, if it is not a fixed one
+    slot: usize,
+    /// Whole numbers of at least and at most so many digits
+    digits: (usize, usize),
+    /// Plain text of at most so many bytes; none if only numbers are copied
+    text: Option<usize>,
+}
+
+impl VerbatimRule {
+    pub(super) fn new(slot: Slot, conversion: Conversion, format: &TimestampFormat) -> Self {
+        const NONE: (usize, usize) = (1, 0);
+        let digits = match conversion {
+            Conversion::EpochSeconds => match format {
+                TimestampFormat::Auto | TimestampFormat::Epoch(EpochUnit::Seconds) => {
+                    (EPOCH_DIGITS, EPOCH_DIGITS)
+                }
+                _ => NONE,
+            },
+            Conversion::Boolean | Conversion::Textual => NONE,
+            _ => (1, ANY_DIGITS),
+        };
+        let text = match conversion {
+            Conversion::Identifier
+            | Conversion::EventType
+            | Conversion::Text
+            | Conversion::List
+            | Conversion::Categorical => Some(conversion.max_characters().unwrap_or(usize::MAX)),
+            _ => None,
+        };
+        let slot = if let Slot::Fixed(slot) = slot { slot } else { usize::MAX };
+        Self { slot, digits, text }
+    }
+
+    /// Appends the field's value in a record and what follows the cell, if it is one to copy.
+    #[inline(always)]
+    pub(super) fn append(self, record: &impl Record, separator: u8, out: &mut Vec<u8>) -> bool {
+        let Some(value) = record.verbatim(self.slot) else {
+            return false;
+        };
+        let length = value.len();
+        let (least, most) = self.digits;
+        let Some(block) = value.block() else {
+            return self.append_long(value, separator, out);
+        };
+        let own = (1 << length) - 1;
+        let is_copied = match (value.kind, self.text) {
+            (VerbatimKind::FewDigits, _) => least <= length && length <= most,
+            // Text of spaces alone is blank.
+            (VerbatimKind::Text, Some(most)) => {
+                lanes::cell_specials(block) & own == 0
+                    && length > 0
+                    && length <= most
+                    && block[0] != b' '
+            }
+            (VerbatimKind::Text, None) => {
+                lanes::not_digits(block) & own == 0
+                    && least <= length
+                    && length <= most
+                    && (length == 1 || block[0] != b'0')
+            }
+        };
+        if is_copied {
+            let end = out.len() + length;
+            out.extend_from_slice(block);
+            out[end] = separator;
+            out.truncate(end + 1);
+        }
+        is_copied
+    }
+
+    /// The same for text that is longer than a block; numbers of so many digits are not copied.
+    fn append_long(self, value: Verbatim<'_>, separator: u8, out: &mut Vec<u8>) -> bool {
+        let text = value.bytes();
+        let is_copied = value.kind == VerbatimKind::Text
+            && self.text.is_some_and(|most| text.len() <= most)
+            && text.first().is_some_and(|first| *first != b' ')
+            && text.iter().all(|byte| is_plain(*byte));
+        if is_copied {
+            out.extend_from_slice(text);
+            out.push(separator);
+        }
+        is_copied
+    }
+}

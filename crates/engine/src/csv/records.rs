@@ -1,0 +1,120 @@
+//! Converts row after row.
+
+use std::borrow::Cow;
+use std::io::Write;
+use std::ops::Range;
+use std::sync::Arc;
+
+use personalize_plan::CsvFormat;
+
+use super::columns::CsvLayout;
+use super::{Row, Rows, column_names};
+use crate::convert::Outcome;
+use crate::error::ConvertError;
+use crate::fault::RecordFault;
+use crate::frame::Frame;
+use crate::run::Run;
+use crate::text::{Records, Stretch};
+
+/// A file's rows, the header before them included.
+pub(crate) struct CsvRecords<'a> {
+    format: &'a CsvFormat,
+    /// The [`super::slot_columns`]
+    columns: &'a [(String, bool)],
+    rows: Rows,
+    /// Nothing before the header
+    layout: Option<Arc<CsvLayout>>,
+}
+
+impl<'a> CsvRecords<'a> {
+    /// From a file's beginning, or where its layout is known, from a row on.
+    pub(crate) fn new(
+        format: &'a CsvFormat,
+        columns: &'a [(String, bool)],
+        layout: Option<Arc<CsvLayout>>,
+    ) -> Self {
+        let rows = Rows::new(format.delimiter as u8, format.quote as u8);
+        Self { format, columns, rows, layout }
+    }
+
+    /// What was found in the header.
+    pub(crate) fn layout(&self) -> Option<Arc<CsvLayout>> {
+        self.layout.clone()
+    }
+
+    /// The layout of a file with this first row, and whether that is a header.
+    fn read_header(&self, first_row: Row<'_>) -> Result<(CsvLayout, bool), ConvertError> {
+        let names = match self.format.header {
+            true => column_names(&first_row.texts().map(Cow::into_owned).collect::<Vec<_>>()),
+            false => self.format.columns.clone(),
+        };
+        Ok((CsvLayout::new(names, self.columns)?, self.format.header))
+    }
+
+    fn reject<W: Write, J: Write>(
+        &self,
+        run: &mut Run<'_, W, J>,
+        stretch: &Stretch<'_>,
+        range: Range<usize>,
+        fault: RecordFault,
+    ) -> Result<(), ConvertError> {
+        if self.layout.is_none() && self.format.header {
+            return Err(ConvertError::Header(fault.message(&run.mapping.field_names)));
+        }
+        stretch.reject(run, range, fault)
+    }
+}
+
+impl Records for CsvRecords<'_> {
+    fn convert<W: Write, J: Write>(
+        &mut self,
+        run: &mut Run<'_, W, J>,
+        stretch: &Stretch<'_>,
+    ) -> Result<Option<usize>, ConvertError> {
+        let mut at = 0;
+        loop {
+            let (range, fault) = match self.rows.next(stretch.bytes, at, stretch.last) {
+                Frame::Record(range) => {
+                    let row = stretch
+                        .text(range.clone())
+                        .map(|(text, base)| self.rows.row(text, base));
+                    let Some(layout) = &self.layout else {
+                        let unreadable = || ConvertError::Header("it is not UTF-8".into());
+                        let (layout, is_header) = self.read_header(row.ok_or_else(unreadable)?)?;
+                        self.layout = Some(Arc::new(layout));
+                        if is_header {
+                            at = range.end;
+                        }
+                        continue;
+                    };
+                    let outcome = match row.map(|row| layout.row(row)) {
+                        Some(Ok(row)) => run.convert(&row),
+                        Some(Err(fault)) => Outcome::Rejected(fault),
+                        None => Outcome::Rejected(RecordFault::NotUtf8),
+                    };
+                    at = range.end;
+                    match run.count(outcome)? {
+                        Some(fault) => (range, fault),
+                        None => continue,
+                    }
+                }
+                Frame::Fault(range, fault) => (range, fault),
+                Frame::More(from) => return Ok(Some(from)),
+                Frame::Done => return Ok(None),
+            };
+            at = range.end;
+            self.reject(run, stretch, range, fault)?;
+        }
+    }
+
+    fn give_up<W: Write, J: Write>(
+        &mut self,
+        run: &mut Run<'_, W, J>,
+        stretch: &Stretch<'_>,
+    ) -> Result<Option<usize>, ConvertError> {
+        let (range, fault) = Rows::give_up(stretch.bytes, 0);
+        let end = range.end;
+        self.reject(run, stretch, range, fault)?;
+        Ok(Some(end))
+    }
+}

@@ -1,0 +1,79 @@
+//! Sixteen bytes at once: which of them are of a class, as bits, the first byte's lowest.
+
+use wide::u8x16;
+
+/// How many bytes a block has.
+pub(crate) const LANES: usize = 16;
+
+/// Bytes side by side in a buffer.
+pub(crate) type Block = [u8; LANES];
+
+/// The block that begins at `at`; none where fewer bytes are left.
+#[inline(always)]
+pub(crate) fn block(bytes: &[u8], at: usize) -> Option<&Block> {
+    bytes.get(at..)?.first_chunk()
+}
+
+#[inline(always)]
+fn are(bytes: u8x16, byte: u8) -> u8x16 {
+    bytes.simd_eq(u8x16::splat(byte))
+}
+
+#[inline(always)]
+fn end_a_string(bytes: u8x16) -> u8x16 {
+    let are_control = bytes.min(u8x16::splat(0x1f)).simd_eq(bytes);
+    are_control | are(bytes, b'"') | are(bytes, b'\\')
+}
+
+/// Which bytes are `"`, `\` or a control character: what a run of plain characters in a JSON
+/// string ends at.
+#[inline(always)]
+pub(crate) fn string_specials(block: &Block) -> u32 {
+    end_a_string(u8x16::new(*block)).to_bitmask()
+}
+
+/// Which bytes a cell cannot have as they stand, or might not: `"`, `\`, `,`, `#`, control
+/// characters, and all that is not ASCII.
+#[inline(always)]
+pub(crate) fn cell_specials(block: &Block) -> u32 {
+    let bytes = u8x16::new(*block);
+    // The highest bit of a byte decides, and that of one that is not ASCII is set as it is.
+    (bytes | end_a_string(bytes) | are(bytes, b',') | are(bytes, b'#')).to_bitmask()
+}
+
+/// Which bytes are no decimal digits.
+#[inline(always)]
+pub(crate) fn not_digits(block: &Block) -> u32 {
+    let digits = u8x16::new(*block) - u8x16::splat(b'0');
+    digits.max(u8x16::splat(10)).simd_eq(digits).to_bitmask()
+}
+
+/// Which bytes are one of two.
+#[inline(always)]
+pub(crate) fn either(block: &Block, one: u8, other: u8) -> u32 {
+    let bytes = u8x16::new(*block);
+    (are(bytes, one) | are(bytes, other)).to_bitmask()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_is_of_its_classes_at_every_place() {
+        for byte in 0..=255_u8 {
+            for place in 0..LANES {
+                let mut block = *b"0000000000000000";
+                block[place] = byte;
+                let bit = |is: bool| u32::from(is) << place;
+                let string = matches!(byte, b'"' | b'\\' | 0..0x20);
+                assert_eq!(string_specials(&block), bit(string), "{byte:x}");
+                let cell = string || matches!(byte, b',' | b'#' | 0x80..);
+                assert_eq!(cell_specials(&block), bit(cell), "{byte:x}");
+                assert_eq!(not_digits(&block), bit(!byte.is_ascii_digit()), "{byte:x}");
+                assert_eq!(either(&block, byte, b'x') & bit(true), bit(true), "{byte:x}");
+                assert_eq!(either(&block, b'x', b'y'), bit(matches!(byte, b'x' | b'y')));
+            }
+        }
+    }
+}
