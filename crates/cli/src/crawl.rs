@@ -13,9 +13,9 @@ use crate::files::SourceFiles;
 use crate::input::FileInput;
 
 /// Files of a large source that are looked at, spread over all of it.
-const MOST_FILES: usize = 500;
+const MOST_FILES: usize = 200;
 /// Bytes of each file that are looked at, at least.
-const LEAST_BYTES: u64 = 64 * 1024;
+const LEAST_BYTES: u64 = 16 * 1024;
 
 /// What was found.
 #[derive(Debug)]
@@ -40,10 +40,9 @@ impl Crawl {
     ) -> anyhow::Result<Self> {
         let mut profile = Profile::expecting(parameters.source_columns());
         let (mut strangers, mut damaged) = (Vec::new(), Vec::new());
-        let all = most == u64::MAX || files.bytes() <= most;
+        let all = files.bytes() <= most;
         let chosen = if all { files.files.len() } else { files.files.len().min(MOST_FILES) };
-        let most_of_each =
-            if all { u64::MAX } else { (most / chosen.max(1) as u64).max(LEAST_BYTES) };
+        let most_of_each = if all { most } else { (most / chosen.max(1) as u64).max(LEAST_BYTES) };
         let mut whole = chosen == files.files.len();
         for number in 0..chosen {
             let file = &files.files[number * files.files.len() / chosen];

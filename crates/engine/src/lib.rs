@@ -31,6 +31,7 @@ mod convert;
 mod converter;
 mod counts;
 mod csv;
+mod digits;
 mod error;
 mod fault;
 mod frame;

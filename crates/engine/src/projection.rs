@@ -116,7 +116,8 @@ impl Projection {
     }
 
     fn index(&mut self, at: NodeId, index: usize) -> NodeId {
-        if let Some((_, node)) = self.nodes[at.index()].by_index.iter().find(|(known, _)| *known == index)
+        if let Some((_, node)) =
+            self.nodes[at.index()].by_index.iter().find(|(known, _)| *known == index)
         {
             return *node;
         }

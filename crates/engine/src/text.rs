@@ -216,7 +216,8 @@ impl<'r, 'a, R: Read, W: Write, J: Write> Text<'r, 'a, R, W, J> {
                 self.read()?;
             };
             self.window.consume(end);
-            self.place = Place { offset: self.place.offset + end as u64, line: self.place.line + 1 };
+            self.place =
+                Place { offset: self.place.offset + end as u64, line: self.place.line + 1 };
         }
         Ok(self)
     }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::digits::{MANY_DIGITS, few_digits};
 use crate::json;
 use crate::lanes::{self, Block, LANES};
 use crate::time::Time;
@@ -14,6 +15,8 @@ pub(crate) enum Value<'a> {
     Bool(bool),
     /// The text of a JSON number
     Number(&'a str),
+    /// A whole number of a typed column
+    Integer(i64),
     Text(Text<'a>),
     Time(Time),
     /// A time that cannot be read exactly
@@ -50,6 +53,14 @@ pub(crate) struct LoneSurrogate;
 impl<'a> Text<'a> {
     pub(crate) fn new(raw: &'a str, escapes: Escapes) -> Self {
         Self { raw, escapes }
+    }
+
+    /// The text as it stands, if that is what it says.
+    pub(crate) fn verbatim(self) -> Option<Verbatim<'a>> {
+        match self.escapes {
+            Escapes::None => Some(Verbatim::text(self.raw.as_bytes(), self.raw.len())),
+            _ => None,
+        }
     }
 
     /// The text itself.
@@ -111,35 +122,46 @@ impl<'a> Value<'a> {
     }
 }
 
-/// A value that may be its own cell, in its source's bytes.
+/// A value that may be a cell as it stands in its source.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Verbatim<'a> {
     pub(crate) kind: VerbatimKind,
-    /// From its first byte on; what stands behind it lets it be read in whole blocks
+    /// From its first byte on; what stands behind it lets it be read in a block
     bytes: &'a [u8],
-    length: usize,
+    pub(crate) length: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum VerbatimKind {
-    /// A whole number, of fifteen digits at most
+    /// A whole number of fifteen digits at most, as JSON would write it
     FewDigits,
     /// Text without escapes
     Text,
 }
 
 impl<'a> Verbatim<'a> {
-    /// The value is the first `length` of the bytes.
+    /// The text of the first `length` bytes.
     #[inline(always)]
-    pub(crate) fn new(kind: VerbatimKind, bytes: &'a [u8], length: usize) -> Self {
-        Self { kind, bytes, length }
+    pub(crate) fn text(bytes: &'a [u8], length: usize) -> Self {
+        Self { kind: VerbatimKind::Text, bytes, length }
     }
 
+    /// The whole number of few digits that the first `length` bytes are.
     #[inline(always)]
-    pub(crate) fn len(self) -> usize {
-        self.length
+    pub(crate) fn digits(bytes: &'a [u8], length: usize) -> Self {
+        Self { kind: VerbatimKind::FewDigits, bytes, length }
     }
 
+    /// A number, if it has few digits, in a block that is filled with them.
+    #[inline(always)]
+    pub(crate) fn integer(number: i64, digits: &'a mut Block) -> Option<Self> {
+        let number = u64::try_from(number).ok().filter(|number| *number < MANY_DIGITS)?;
+        let length;
+        (*digits, length) = few_digits(number);
+        Some(Self::digits(digits, length))
+    }
+
+    /// The value and no more.
     #[inline(always)]
     pub(crate) fn bytes(self) -> &'a [u8] {
         &self.bytes[..self.length]
@@ -158,9 +180,10 @@ pub(crate) trait Record {
     /// How many elements the exploded array has; none if there is no such array.
     fn elements(&self) -> usize;
 
-    /// The value of a fixed slot, if it may well be a cell as it stands.
+    /// The value of a fixed slot, if it may well be a cell as it stands. What is a number and not
+    /// its digits gets these in a block.
     #[inline(always)]
-    fn verbatim(&self, _: usize) -> Option<Verbatim<'_>> {
+    fn verbatim<'r>(&'r self, _: usize, _digits: &'r mut Block) -> Option<Verbatim<'r>> {
         None
     }
 

@@ -37,13 +37,7 @@ impl Place {
 
 impl<R: Read> Window<R> {
     pub(crate) fn new(reader: R) -> Self {
-        Self {
-            reader,
-            buffer: Vec::new(),
-            filled: 0..0,
-            offset: 0,
-            ended: false,
-        }
+        Self { reader, buffer: Vec::new(), filled: 0..0, offset: 0, ended: false }
     }
 
     /// The bytes at hand.

@@ -4,18 +4,20 @@ use std::ops::Range;
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::{Array, ListArray, MapArray, StructArray, UnionArray};
+use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType, Field, FieldRef};
 
 use super::scalar::Scalars;
 use crate::json::write;
 use crate::projection::{NodeId, Projection};
-use crate::row::{Held, Row};
+use crate::row::{Held, Row, push_integer};
 use crate::value::{Slot, Value};
 
 /// A place of the projection in a batch's arrays.
 struct Place<'b> {
     field: &'b Field,
     array: &'b dyn Array,
+    nulls: Option<&'b NullBuffer>,
     slot: Option<Slot>,
     inside: Inside<'b>,
 }
@@ -100,7 +102,7 @@ impl<'b> Place<'b> {
             Inside::Union(..) => None,
             _ => wanted.slot,
         };
-        Self { field, array, slot, inside }
+        Self { field, array, nulls: array.nulls(), slot, inside }
     }
 
     /// The row's value as JSON in the arena.
@@ -111,7 +113,7 @@ impl<'b> Place<'b> {
     }
 
     fn visit(&self, row: usize, found: &mut Row<'b>) {
-        if self.array.is_null(row) {
+        if self.nulls.is_some_and(|nulls| nulls.is_null(row)) {
             return;
         }
         match &self.inside {
@@ -210,6 +212,7 @@ fn key(keys: &Scalars<'_>, map: &MapArray, entry: usize) -> Option<String> {
     match held.value(&arena) {
         Value::Text(text) => Some(text.decode(&mut String::new()).ok()?.to_lowercase()),
         Value::Number(text) => Some(text.to_owned()),
+        Value::Integer(number) => Some(number.to_string()),
         _ => None,
     }
 }
@@ -275,6 +278,10 @@ fn write_map(map: &MapArray, row: usize, out: &mut String) {
         let name = match map.keys().is_null(entry) {
             true => "",
             false => match keys.get(entry, &mut arena).value(&arena) {
+                Value::Integer(number) => {
+                    push_integer(&mut decoded, number);
+                    &decoded
+                }
                 Value::Text(text) => text.decode(&mut decoded).unwrap_or_default(),
                 Value::Number(text) => text,
                 _ => "",

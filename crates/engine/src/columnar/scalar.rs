@@ -11,12 +11,12 @@ use arrow_array::types::{
 };
 use arrow_array::{
     Array, BinaryArray, BooleanArray, FixedSizeBinaryArray, LargeBinaryArray, LargeStringArray,
-    StringArray,
+    OffsetSizeTrait, StringArray,
 };
 use arrow_schema::{DataType, Field, TimeUnit};
 
 use crate::json::write;
-use crate::row::{Held, bytes, float, push_decimal, push_integer, push_uuid, text};
+use crate::row::{Held, bytes, float, push_decimal, push_integer, push_uuid};
 use crate::time::{Time, push_time_of_day};
 use crate::value::Value;
 
@@ -162,13 +162,13 @@ impl<'b> Scalars<'b> {
         match self {
             Self::Nulls => return Held::Missing,
             Self::Booleans(values) => return Held::Borrowed(Value::Bool(values.value(row))),
-            Self::Int8(values) => push_integer(arena, values[row]),
-            Self::Int16(values) => push_integer(arena, values[row]),
-            Self::Int32(values) => push_integer(arena, values[row]),
-            Self::Int64(values) => push_integer(arena, values[row]),
-            Self::UInt8(values) => push_integer(arena, values[row]),
-            Self::UInt16(values) => push_integer(arena, values[row]),
-            Self::UInt32(values) => push_integer(arena, values[row]),
+            Self::Int8(values) => return integer(values[row]),
+            Self::Int16(values) => return integer(values[row]),
+            Self::Int32(values) => return integer(values[row]),
+            Self::Int64(values) => return integer(values[row]),
+            Self::UInt8(values) => return integer(values[row]),
+            Self::UInt16(values) => return integer(values[row]),
+            Self::UInt32(values) => return integer(values[row]),
             Self::UInt64(values) => push_integer(arena, values[row]),
             Self::Float16(values) => return float(arena, values.value(row).to_f32()),
             Self::Float32(values) => return float(arena, values[row]),
@@ -177,8 +177,12 @@ impl<'b> Scalars<'b> {
             Self::Decimal64(values, scale) => push_decimal(arena, values[row], *scale),
             Self::Decimal128(values, scale) => push_decimal(arena, values[row], *scale),
             Self::Decimal256(values, scale) => push_decimal(arena, values.value(row), *scale),
-            Self::Texts(values) => return text(values.value(row)),
-            Self::LargeTexts(values) => return text(values.value(row)),
+            Self::Texts(values) => {
+                return stretch(values.value_data(), values.value_offsets(), row);
+            }
+            Self::LargeTexts(values) => {
+                return stretch(values.value_data(), values.value_offsets(), row);
+            }
             Self::Bytes(values) => return bytes(values.value(row)),
             Self::LargeBytes(values) => return bytes(values.value(row)),
             Self::FixedBytes(values) => return bytes(values.value(row)),
@@ -220,6 +224,8 @@ impl<'b> Scalars<'b> {
             Held::Borrowed(Value::Text(text)) => {
                 write::string(out, text.decode(&mut String::new()).unwrap_or_default());
             }
+            Held::Borrowed(Value::Integer(number)) => push_integer(out, number),
+            Held::Stretch { bytes, length } => write::text_or_base64(out, &bytes[..length]),
             Held::Borrowed(Value::Time(time)) => {
                 out.push('"');
                 time.write(out);
@@ -243,6 +249,16 @@ impl<'b> Scalars<'b> {
             _ => out.push_str("null"),
         }
     }
+}
+
+fn integer<'b>(number: impl Into<i64>) -> Held<'b> {
+    Held::Borrowed(Value::Integer(number.into()))
+}
+
+/// The text in a row, with that of the rows behind it.
+fn stretch<'b, O: OffsetSizeTrait>(texts: &'b [u8], offsets: &[O], row: usize) -> Held<'b> {
+    let (start, end) = (offsets[row].as_usize(), offsets[row + 1].as_usize());
+    Held::Stretch { bytes: &texts[start..], length: end - start }
 }
 
 fn time<'b>(time: Time) -> Held<'b> {

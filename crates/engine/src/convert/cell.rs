@@ -34,6 +34,11 @@ impl Scratch {
                 return write_text(out, &self.joined, conversion);
             }
             Value::Array(_) => return Err(CellFault::IsArray),
+            Value::Integer(number) => {
+                let mut digits = itoa::Buffer::new();
+                let number = Value::Number(digits.format(number));
+                return self.write_cell(out, number, conversion, format);
+            }
             Value::NotText => return Err(CellFault::NotText),
             Value::InexactTime => return Err(CellFault::InexactTime),
             // A typed time is the same in every TimestampFormat.
@@ -185,6 +190,11 @@ fn scalar<'b>(scratch: &'b mut String, value: Value<'b>) -> Result<Option<&'b st
             Ok(Some(scratch))
         }
         Value::Bool(value) => Ok(Some(if value { "True" } else { "False" })),
+        Value::Integer(number) => {
+            scratch.clear();
+            scratch.push_str(itoa::Buffer::new().format(number));
+            Ok(Some(scratch))
+        }
         Value::Time(time) => {
             scratch.clear();
             time.write(scratch);

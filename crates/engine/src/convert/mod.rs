@@ -9,6 +9,7 @@ mod verbatim;
 use personalize_plan::{Conversion, ConversionPlan, TimestampFormat};
 
 use crate::fault::{CellFault, RecordFault};
+use crate::lanes::Block;
 use crate::projection::Projection;
 use crate::value::{Escapes, Record, Slot, Text, Value};
 
@@ -39,7 +40,7 @@ pub(crate) struct Mapping {
     timestamp_format: TimestampFormat,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct FieldMapping {
     slot: Slot,
     conversion: Conversion,
@@ -159,8 +160,9 @@ impl<R: Record> RowSource<'_, R> {
 impl Filter {
     fn keeps<R: Record>(&self, source: &RowSource<'_, R>, scratch: &mut Scratch) -> bool {
         let is_kept = |found: &[u8]| self.event_types.iter().any(|kept| kept.as_bytes() == found);
+        let mut digits = Block::default();
         let verbatim = match self.slot {
-            Slot::Fixed(slot) => source.record.verbatim(slot),
+            Slot::Fixed(slot) => source.record.verbatim(slot, &mut digits),
             _ => None,
         };
         match verbatim {

@@ -3,7 +3,7 @@
 use personalize_plan::{Conversion, EpochUnit, TimestampFormat};
 
 use super::text::is_plain;
-use crate::lanes;
+use crate::lanes::{self, Block};
 use crate::value::{Record, Slot, Verbatim, VerbatimKind};
 
 /// Digits that are fewer than any number's range and any text's length allow.
@@ -12,7 +12,7 @@ const ANY_DIGITS: usize = 9;
 const EPOCH_DIGITS: usize = 10;
 
 /// What of a field's values is copied: a shortcut for what converting would write as well.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct VerbatimRule {
     /// The slot; none that there is, if it is not a fixed one
     slot: usize,
@@ -49,30 +49,32 @@ impl VerbatimRule {
 
     /// Appends the field's value in a record and what follows the cell, if it is one to copy.
     #[inline(always)]
-    pub(super) fn append(self, record: &impl Record, separator: u8, out: &mut Vec<u8>) -> bool {
-        let Some(value) = record.verbatim(self.slot) else {
+    pub(super) fn append(&self, record: &impl Record, separator: u8, out: &mut Vec<u8>) -> bool {
+        let mut digits = Block::default();
+        let Some(value) = record.verbatim(self.slot, &mut digits) else {
             return false;
         };
-        let length = value.len();
-        let (least, most) = self.digits;
         let Some(block) = value.block() else {
-            return self.append_long(value, separator, out);
+            return value.kind == VerbatimKind::Text
+                && self.text.is_some_and(|most| append_long(value.bytes(), most, separator, out));
         };
+        let Verbatim { kind, length, .. } = value;
         let own = (1 << length) - 1;
-        let is_copied = match (value.kind, self.text) {
+        let (least, most) = self.digits;
+        let is_copied = match (kind, self.text) {
             (VerbatimKind::FewDigits, _) => least <= length && length <= most,
             // Text of spaces alone is blank.
             (VerbatimKind::Text, Some(most)) => {
                 lanes::cell_specials(block) & own == 0
-                    && length > 0
+                    && 0 < length
                     && length <= most
-                    && block[0] != b' '
+                    && value.bytes()[0] != b' '
             }
             (VerbatimKind::Text, None) => {
                 lanes::not_digits(block) & own == 0
                     && least <= length
                     && length <= most
-                    && (length == 1 || block[0] != b'0')
+                    && (length == 1 || value.bytes()[0] != b'0')
             }
         };
         if is_copied {
@@ -83,18 +85,16 @@ impl VerbatimRule {
         }
         is_copied
     }
+}
 
-    /// The same for text that is longer than a block; numbers of so many digits are not copied.
-    fn append_long(self, value: Verbatim<'_>, separator: u8, out: &mut Vec<u8>) -> bool {
-        let text = value.bytes();
-        let is_copied = value.kind == VerbatimKind::Text
-            && self.text.is_some_and(|most| text.len() <= most)
-            && text.first().is_some_and(|first| *first != b' ')
-            && text.iter().all(|byte| is_plain(*byte));
-        if is_copied {
-            out.extend_from_slice(text);
-            out.push(separator);
-        }
-        is_copied
+/// The same for text that is longer than a block; numbers of so many digits are not copied.
+fn append_long(text: &[u8], most: usize, separator: u8, out: &mut Vec<u8>) -> bool {
+    let is_copied = text.len() <= most
+        && text.first().is_some_and(|first| *first != b' ')
+        && text.iter().all(|byte| is_plain(*byte));
+    if is_copied {
+        out.extend_from_slice(text);
+        out.push(separator);
     }
+    is_copied
 }

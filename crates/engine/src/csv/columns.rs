@@ -6,6 +6,7 @@ use super::Row;
 use crate::convert::Mapping;
 use crate::error::ConvertError;
 use crate::fault::RecordFault;
+use crate::lanes::Block;
 use crate::value::{Record, Slot, Value, Verbatim};
 
 /// The source column of each of the mapping's fixed slots, and whether a record must have it.
@@ -25,7 +26,6 @@ pub(crate) fn slot_columns(plan: &ConversionPlan, mapping: &Mapping) -> Vec<(Str
     }
     columns
 }
-
 
 /// Which cells a file's rows have, and which of them fill the plan's slots.
 #[derive(Debug, PartialEq, Eq)]
@@ -77,7 +77,7 @@ impl Record for MappedRow<'_> {
     }
 
     #[inline(always)]
-    fn verbatim(&self, slot: usize) -> Option<Verbatim<'_>> {
+    fn verbatim<'r>(&'r self, slot: usize, _: &'r mut Block) -> Option<Verbatim<'r>> {
         self.row.verbatim((*self.cell_of_slot.get(slot)?)?)
     }
 

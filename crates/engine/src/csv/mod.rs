@@ -12,7 +12,7 @@ use std::ops::Range;
 use crate::fault::RecordFault;
 use crate::frame::Frame;
 use crate::lanes::{self, LANES};
-use crate::value::{Escapes, Text, Value, Verbatim, VerbatimKind};
+use crate::value::{Escapes, Text, Value, Verbatim};
 pub(crate) use columns::{CsvLayout, slot_columns};
 pub(crate) use records::CsvRecords;
 
@@ -107,11 +107,7 @@ impl Rows {
     }
 
     /// Only the first line is set aside: what looked like the rest of a quoted cell may be rows.
-    fn first_line(
-        bytes: &[u8],
-        start: usize,
-        fault: RecordFault,
-    ) -> (Range<usize>, RecordFault) {
+    fn first_line(bytes: &[u8], start: usize, fault: RecordFault) -> (Range<usize>, RecordFault) {
         let line = memchr::memchr(b'\n', &bytes[start..]).unwrap_or(bytes.len() - start);
         (start..start + line, fault)
     }
@@ -172,8 +168,8 @@ impl Ends {
     /// From `at` on.
     #[inline(always)]
     fn new(rows: &Rows, bytes: &[u8], at: usize) -> Self {
-        let bits = lanes::block(bytes, at)
-            .map_or(0, |block| lanes::either(block, rows.delimiter, b'\n'));
+        let bits =
+            lanes::block(bytes, at).map_or(0, |block| lanes::either(block, rows.delimiter, b'\n'));
         Self { block_at: at, bits }
     }
 
@@ -253,7 +249,7 @@ impl<'a> Row<'a> {
     fn verbatim(self, at: usize) -> Option<Verbatim<'a>> {
         let cell = self.rows.cells.get(at).filter(|cell| !cell.has_doubled_quotes)?;
         let bytes = self.text.as_bytes().get(cell.start as usize - self.base..)?;
-        Some(Verbatim::new(VerbatimKind::Text, bytes, (cell.end - cell.start) as usize))
+        Some(Verbatim::text(bytes, (cell.end - cell.start) as usize))
     }
 
     /// Every cell's text.

@@ -75,9 +75,8 @@ impl Records for CsvRecords<'_> {
         loop {
             let (range, fault) = match self.rows.next(stretch.bytes, at, stretch.last) {
                 Frame::Record(range) => {
-                    let row = stretch
-                        .text(range.clone())
-                        .map(|(text, base)| self.rows.row(text, base));
+                    let row =
+                        stretch.text(range.clone()).map(|(text, base)| self.rows.row(text, base));
                     let Some(layout) = &self.layout else {
                         let unreadable = || ConvertError::Header("it is not UTF-8".into());
                         let (layout, is_header) = self.read_header(row.ok_or_else(unreadable)?)?;

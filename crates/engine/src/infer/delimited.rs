@@ -51,7 +51,9 @@ fn rows(head: &[u8], delimiter: u8, whole: bool) -> Vec<Vec<String>> {
                 let text = String::from_utf8_lossy(&head[range.clone()]);
                 // Replaced bytes would move the cells.
                 if text.len() == range.len() {
-                    found.push(framer.row(&text, range.start).texts().map(Cow::into_owned).collect());
+                    found.push(
+                        framer.row(&text, range.start).texts().map(Cow::into_owned).collect(),
+                    );
                 }
             }
             Frame::Fault(range, _) => at = range.end.max(at + 1),

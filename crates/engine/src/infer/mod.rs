@@ -37,6 +37,8 @@ use shape::Shape;
 
 /// Bytes of a file by which its format is recognised.
 const HEAD: usize = 64 * 1024;
+/// Of a format with a schema that is enough, as JSON: what columns there are it says itself.
+const MOST_OF_TYPED: u64 = 1 << 20;
 
 /// What files hold, gathered from samples of them.
 #[derive(Debug, Default)]
@@ -67,14 +69,19 @@ pub enum FileKind {
     Unknown(&'static str),
 }
 
+fn most_of_typed(most: u64) -> u64 {
+    if most == u64::MAX { most } else { most.min(MOST_OF_TYPED) }
+}
+
 impl Profile {
     /// A profile of files that may have these columns: a first row that names one is a header.
     pub fn expecting(columns: Vec<String>) -> Self {
         Self { expected_columns: columns, ..Self::default() }
     }
 
-    /// Takes in at most `most` bytes (after decompression) of a file; of a zip archive, of its first
-    /// entry with content.
+    /// Takes in at most `most` bytes (after decompression) of a file, or all of it where that is
+    /// [`u64::MAX`]; of a format with a schema less is enough. Of a zip archive, that is
+    /// its first entry with content.
     ///
     /// # Errors
     ///
@@ -193,11 +200,13 @@ impl Profile {
             return Ok(different);
         }
         schema::merge(&mut self.typed, file.columns());
-        let mut taken = 0;
+        let most_text = most_of_typed(most);
+        let (mut taken, mut text) = (0, 0);
         let objects = columnar::objects(file, |object| {
             self.observe(object);
             taken += 1;
-            source.bytes_read() < most
+            text += object.len() as u64;
+            text < most_text && source.bytes_read() < most
         });
         objects.map_err(io::Error::other)?;
         Ok(FileKind::Sampled { whole: taken == file.rows() })
@@ -216,10 +225,12 @@ impl Profile {
             return Ok(different);
         }
         schema::merge(&mut self.typed, file.columns());
-        let mut whole = true;
+        let most_text = most_of_typed(most);
+        let (mut whole, mut text) = (true, 0);
         let objects = file.objects(|object| {
             self.observe(object);
-            whole = source.bytes_read() < most;
+            text += object.len() as u64;
+            whole = text < most_text && source.bytes_read() < most;
             whole
         });
         objects.map_err(io::Error::other)?;

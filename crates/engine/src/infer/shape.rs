@@ -67,7 +67,11 @@ impl Shape {
     /// Takes in a JSON value.
     fn observe(&mut self, value: Value<'_>, untyped: bool) {
         match value {
-            Value::Missing | Value::Time(_) | Value::InexactTime | Value::NotText => {}
+            Value::Missing
+            | Value::Integer(_)
+            | Value::Time(_)
+            | Value::InexactTime
+            | Value::NotText => {}
             Value::Bool(_) => self.booleans += 1,
             Value::Number(text) => self.observe_number(text),
             Value::Text(text) => {

@@ -191,9 +191,9 @@ impl Layout {
     fn has_long_rest(&self, gap: &Gap, bytes: &[u8], at: usize) -> bool {
         let (start, end) = gap.rest;
         let rest = &self.blocks[start as usize..end as usize];
-        rest.iter().zip((at..).step_by(LANES)).all(|(rest, at)| {
-            lanes::block(bytes, at).is_some_and(|block| rest.is(block))
-        })
+        rest.iter()
+            .zip((at..).step_by(LANES))
+            .all(|(rest, at)| lanes::block(bytes, at).is_some_and(|block| rest.is(block)))
     }
 
     #[inline(always)]
@@ -301,10 +301,7 @@ impl Layout {
     }
 
     /// The innermost bracket, the place in the projection that it is, and what is around it.
-    pub(super) fn innermost(
-        &self,
-        nesting: NestingId,
-    ) -> (Bracket, Option<NodeId>, NestingId) {
+    pub(super) fn innermost(&self, nesting: NestingId) -> (Bracket, Option<NodeId>, NestingId) {
         let Nesting { bracket, node, outer, .. } = &self.nestings[usize::from(nesting.0)];
         (*bracket, *node, *outer)
     }

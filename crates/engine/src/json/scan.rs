@@ -226,7 +226,9 @@ mod tests {
                 let text = format!("{plain}\\\"z\"{}", "y".repeat(behind));
                 assert_eq!(string(text.as_bytes(), 0), Ok((length + 3, true)), "{text}");
                 let text = format!("{plain}\u{1f}\"{}", "y".repeat(behind));
-                assert!(matches!(string(text.as_bytes(), 0), Err(Stop::Syntax(s)) if s.at == length));
+                assert!(
+                    matches!(string(text.as_bytes(), 0), Err(Stop::Syntax(s)) if s.at == length)
+                );
             }
         }
     }

@@ -6,8 +6,9 @@ use super::scan::{
     self, Found, Key, Stop, byte, check_depth, few_digits, literal, number, skip_value,
     skip_white_space, string, syntax,
 };
+use crate::lanes::Block;
 use crate::projection::{NodeId, Projection};
-use crate::value::{Escapes, Record, Slot, Text, Value, Verbatim, VerbatimKind};
+use crate::value::{Escapes, Record, Slot, Text, Value, Verbatim};
 
 /// Where a value lies in the bytes that were walked over.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -98,7 +99,9 @@ impl Walker {
                     (gap, at) = (next, behind);
                     continue;
                 }
-                if is_plain_value(first) && let Some(behind) = self.value_behind(next, bytes, end)? {
+                if is_plain_value(first)
+                    && let Some(behind) = self.value_behind(next, bytes, end)?
+                {
                     (gap, at) = (next, behind);
                     continue;
                 }
@@ -119,12 +122,7 @@ impl Walker {
     }
 
     /// Walks over the value behind a gap; none at the record's end.
-    fn value_behind(
-        &mut self,
-        gap: GapId,
-        bytes: &[u8],
-        at: usize,
-    ) -> Result<Option<usize>, Stop> {
+    fn value_behind(&mut self, gap: GapId, bytes: &[u8], at: usize) -> Result<Option<usize>, Stop> {
         Ok(Some(match self.layout.crossing(gap).next {
             Next::End => return Ok(None),
             Next::Skipped => skip_value(bytes, at, self.depth_behind(gap))?,
@@ -396,11 +394,7 @@ fn is_plain_value(first: u8) -> bool {
 
 /// The kind of a value that is taken as a whole, and the byte after it.
 #[inline(always)]
-fn whole_value(
-    bytes: &[u8],
-    at: usize,
-    depth: usize,
-) -> Result<(Kind, usize), Stop> {
+fn whole_value(bytes: &[u8], at: usize, depth: usize) -> Result<(Kind, usize), Stop> {
     Ok(match byte(bytes, at)? {
         b'"' => {
             let (end, escaped) = string(bytes, at + 1)?;
@@ -433,15 +427,15 @@ impl Record for JsonRecord<'_> {
     }
 
     #[inline(always)]
-    fn verbatim(&self, slot: usize) -> Option<Verbatim<'_>> {
+    fn verbatim<'r>(&'r self, slot: usize, _: &'r mut Block) -> Option<Verbatim<'r>> {
         let Span { kind, start, end } = self.walker.fixed.get(slot)?;
-        let kind = match kind {
-            Kind::FewDigits => VerbatimKind::FewDigits,
-            Kind::String => VerbatimKind::Text,
-            _ => return None,
-        };
-        let bytes = self.text.as_bytes().get(*start as usize - self.base..)?;
-        Some(Verbatim::new(kind, bytes, (end - start) as usize))
+        let bytes = self.text.as_bytes().get((*start as usize).wrapping_sub(self.base)..)?;
+        let length = (end - start) as usize;
+        match kind {
+            Kind::FewDigits => Some(Verbatim::digits(bytes, length)),
+            Kind::String => Some(Verbatim::text(bytes, length)),
+            _ => None,
+        }
     }
 
     fn value(&self, slot: Slot, element: usize) -> Value<'_> {
@@ -457,7 +451,8 @@ impl Record for JsonRecord<'_> {
             return Value::Missing;
         };
         // What is missing has no place.
-        let range = (*start as usize).wrapping_sub(self.base)..(*end as usize).wrapping_sub(self.base);
+        let range =
+            (*start as usize).wrapping_sub(self.base)..(*end as usize).wrapping_sub(self.base);
         let text = self.text.get(range).unwrap_or_default();
         match kind {
             Kind::Missing => Value::Missing,
@@ -491,7 +486,7 @@ mod tests {
             Value::Text(text) => text.decode(&mut String::new()).unwrap().to_owned(),
             Value::Number(text) | Value::Array(text) | Value::Object(text) => text.to_owned(),
             Value::Bool(value) => value.to_string(),
-            Value::Time(_) | Value::InexactTime | Value::NotText => panic!("JSON has none"),
+            other => panic!("JSON has no {other:?}"),
         };
         let values = |row| slots.iter().map(|slot| shown(record.value(*slot, row))).collect();
         (record.elements(), (0..rows).map(values).collect())
@@ -635,7 +630,8 @@ mod tests {
 
     #[test]
     fn names_that_are_data_do_not_end_learning_elsewhere() {
-        let text = |n: u64| format!(r#"{{"a":{n},"map":{{"k{n}":{n},"q{n}":[{n}]}},"b":{{"c":"x"}}}}"#);
+        let text =
+            |n: u64| format!(r#"{{"a":{n},"map":{{"k{n}":{n},"q{n}":[{n}]}},"b":{{"c":"x"}}}}"#);
         let texts: Vec<_> = (0..2000).map(|n| text(n).into_bytes()).collect();
         check_learning(&texts);
     }
