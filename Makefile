@@ -58,11 +58,11 @@ bench-plot:
 
 # The engine's stages by themselves, without files and processes.
 bench-stages:
-	cargo bench --locked --package personalize-engine
+	cargo bench --locked --package personalize-engine --features stages
 
 lint:
 	cargo fmt --check
-	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
 
 $(VENV)/installed: tests/requirements.txt

@@ -11,9 +11,12 @@
 //! - `ion` and `bson` find and decode values that follow one another, and write each as JSON
 //! - `columnar` (Parquet and ORC) and `avro` decode the wanted values alone, row by row
 //! - `json::walk` and `csv` note where the values lie that the plan wants (`projection`), and hand
-//!   them on borrowed (`value`)
-//! - `convert` applies the plan's rules and writes rows in Personalize's CSV dialect
+//!   them on borrowed (`value`); `json::layout` lets the walker compare what records have in common
+//!   instead of parsing it, sixteen bytes at once (`lanes`)
+//! - `convert` applies the plan's rules and writes rows in Personalize's CSV dialect; a value that
+//!   is its own cell is copied (`convert::verbatim`)
 //! - `rejects` keeps what could not be converted, `counts` says what became of every record
+//! - `parts` cuts a large file so that its parts can be converted at the same time
 //!
 //! [`Converter`] puts them together. [`infer`] looks at samples instead and says what a crawler
 //! would record. Nothing here knows of AWS, of threads or of file systems.
@@ -46,6 +49,8 @@ mod projection;
 mod rejects;
 mod row;
 mod run;
+#[cfg(feature = "stages")]
+pub mod stages;
 mod text;
 mod time;
 mod value;

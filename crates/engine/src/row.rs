@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 
-use crate::lanes::Block;
 use crate::projection::Projection;
 use crate::value::{Escapes, Record, Slot, Text, Value, Verbatim};
 
@@ -13,11 +12,6 @@ pub(crate) enum Held<'b> {
     #[default]
     Missing,
     Borrowed(Value<'b>),
-    /// Text, in UTF-8, and what stands behind it
-    Stretch {
-        bytes: &'b [u8],
-        length: usize,
-    },
     Number(Range<usize>),
     Text(Range<usize>),
     Array(Range<usize>),
@@ -34,13 +28,6 @@ impl<'b> Held<'b> {
         match self {
             Self::Missing => Value::Missing,
             Self::Borrowed(value) => *value,
-            Self::Stretch { bytes, length } => {
-                let text = bytes.get(..*length).unwrap_or_default();
-                match std::str::from_utf8(text) {
-                    Ok(text) => Value::Text(Text::new(text, Escapes::None)),
-                    Err(_) => Value::NotText,
-                }
-            }
             Self::Number(range) => Value::Number(text(range)),
             Self::Text(range) => Value::Text(Text::new(text(range), Escapes::None)),
             Self::Array(range) => Value::Array(text(range)),
@@ -97,11 +84,10 @@ impl<'b> Row<'b> {
 
 impl Record for Row<'_> {
     #[inline(always)]
-    fn verbatim<'r>(&'r self, slot: usize, digits: &'r mut Block) -> Option<Verbatim<'r>> {
+    fn verbatim(&self, slot: usize) -> Option<Verbatim<'_>> {
         match self.fixed.get(slot)? {
-            Held::Borrowed(Value::Integer(number)) => Verbatim::integer(*number, digits),
+            Held::Borrowed(Value::Integer(number)) => Verbatim::integer(*number),
             Held::Borrowed(Value::Text(text)) => text.verbatim(),
-            Held::Stretch { bytes, length } => Some(Verbatim::text(bytes, *length)),
             _ => None,
         }
     }

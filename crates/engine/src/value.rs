@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::digits::{MANY_DIGITS, few_digits};
+use crate::digits::MANY_DIGITS;
 use crate::json;
 use crate::lanes::{self, Block, LANES};
 use crate::time::Time;
@@ -58,7 +58,9 @@ impl<'a> Text<'a> {
     /// The text as it stands, if that is what it says.
     pub(crate) fn verbatim(self) -> Option<Verbatim<'a>> {
         match self.escapes {
-            Escapes::None => Some(Verbatim::text(self.raw.as_bytes(), self.raw.len())),
+            Escapes::None => {
+                Some(Verbatim::Text(Stretch::new(self.raw.as_bytes(), self.raw.len())))
+            }
             _ => None,
         }
     }
@@ -124,46 +126,49 @@ impl<'a> Value<'a> {
 
 /// A value that may be a cell as it stands in its source.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Verbatim<'a> {
-    pub(crate) kind: VerbatimKind,
-    /// From its first byte on; what stands behind it lets it be read in a block
+pub(crate) enum Verbatim<'a> {
+    /// A number below [`crate::digits::MANY_DIGITS`]
+    Integer(u64),
+    /// A whole number of fifteen digits at most, as JSON would write it
+    FewDigits(Stretch<'a>),
+    /// Text without escapes
+    Text(Stretch<'a>),
+}
+
+/// A value's bytes, and what stands behind them: that lets them be read in a block.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stretch<'a> {
     bytes: &'a [u8],
     pub(crate) length: usize,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum VerbatimKind {
-    /// A whole number of fifteen digits at most, as JSON would write it
-    FewDigits,
-    /// Text without escapes
-    Text,
+impl<'a> Verbatim<'a> {
+    /// A number, if it has few digits.
+    #[inline(always)]
+    pub(crate) fn integer(number: i64) -> Option<Self> {
+        let number = u64::try_from(number).ok().filter(|number| *number < MANY_DIGITS)?;
+        Some(Self::Integer(number))
+    }
+
+    /// A text's bytes, unless it is a number that has none.
+    pub(crate) fn text(self) -> Option<&'a [u8]> {
+        match self {
+            Self::Integer(_) => None,
+            Self::FewDigits(stretch) | Self::Text(stretch) => Some(stretch.own()),
+        }
+    }
 }
 
-impl<'a> Verbatim<'a> {
-    /// The text of the first `length` bytes.
+impl<'a> Stretch<'a> {
+    /// The first `length` bytes are the value's.
     #[inline(always)]
-    pub(crate) fn text(bytes: &'a [u8], length: usize) -> Self {
-        Self { kind: VerbatimKind::Text, bytes, length }
+    pub(crate) fn new(bytes: &'a [u8], length: usize) -> Self {
+        Self { bytes, length }
     }
 
-    /// The whole number of few digits that the first `length` bytes are.
+    /// The value's own bytes.
     #[inline(always)]
-    pub(crate) fn digits(bytes: &'a [u8], length: usize) -> Self {
-        Self { kind: VerbatimKind::FewDigits, bytes, length }
-    }
-
-    /// A number, if it has few digits, in a block that is filled with them.
-    #[inline(always)]
-    pub(crate) fn integer(number: i64, digits: &'a mut Block) -> Option<Self> {
-        let number = u64::try_from(number).ok().filter(|number| *number < MANY_DIGITS)?;
-        let length;
-        (*digits, length) = few_digits(number);
-        Some(Self::digits(digits, length))
-    }
-
-    /// The value and no more.
-    #[inline(always)]
-    pub(crate) fn bytes(self) -> &'a [u8] {
+    pub(crate) fn own(self) -> &'a [u8] {
         &self.bytes[..self.length]
     }
 
@@ -180,10 +185,9 @@ pub(crate) trait Record {
     /// How many elements the exploded array has; none if there is no such array.
     fn elements(&self) -> usize;
 
-    /// The value of a fixed slot, if it may well be a cell as it stands. What is a number and not
-    /// its digits gets these in a block.
+    /// The value of a fixed slot, if it may well be a cell as it stands.
     #[inline(always)]
-    fn verbatim<'r>(&'r self, _: usize, _digits: &'r mut Block) -> Option<Verbatim<'r>> {
+    fn verbatim(&self, _: usize) -> Option<Verbatim<'_>> {
         None
     }
 

@@ -7,11 +7,12 @@ use arrow_array::{Array, ListArray, MapArray, StructArray, UnionArray};
 use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType, Field, FieldRef};
 
+use super::direct::Direct;
 use super::scalar::Scalars;
 use crate::json::write;
 use crate::projection::{NodeId, Projection};
 use crate::row::{Held, Row, push_integer};
-use crate::value::{Slot, Value};
+use crate::value::{Record, Slot, Value, Verbatim};
 
 /// A place of the projection in a batch's arrays.
 struct Place<'b> {
@@ -220,26 +221,39 @@ fn key(keys: &Scalars<'_>, map: &MapArray, entry: usize) -> Option<String> {
 /// A batch's rows, one after the other.
 pub(crate) struct Rows<'b> {
     batch: &'b StructArray,
+    /// The columns that fill a slot as they are
+    direct: Vec<Option<Direct<'b>>>,
+    /// The other places
     places: Vec<Place<'b>>,
     found: Row<'b>,
+    row: usize,
 }
 
 impl<'b> Rows<'b> {
     pub(crate) fn new(batch: &'b StructArray, projection: &Projection) -> Self {
-        Self {
-            batch,
-            places: members(batch, projection, Projection::ROOT),
-            found: Row::new(projection),
-        }
+        let (fixed, _) = projection.slots();
+        let mut direct = vec![None; fixed];
+        let mut places = members(batch, projection, Projection::ROOT);
+        places.retain(|place| match (&place.inside, place.slot) {
+            (Inside::Scalars(_, None), Some(Slot::Fixed(slot))) => {
+                direct[slot] = Direct::of(place.array);
+                direct[slot].is_none()
+            }
+            _ => true,
+        });
+        Self { batch, direct, places, found: Row::new(projection), row: 0 }
     }
 
-    /// The wanted values of a row.
-    pub(crate) fn read(&mut self, row: usize) -> &Row<'b> {
-        self.found.clear();
+    /// Moves on to a row.
+    pub(crate) fn read(&mut self, row: usize) -> &Self {
+        self.row = row;
+        if !self.places.is_empty() {
+            self.found.clear();
+        }
         for place in &self.places {
             place.visit(row, &mut self.found);
         }
-        &self.found
+        self
     }
 
     /// The columns of a row that were read, as a JSON object.
@@ -247,6 +261,31 @@ impl<'b> Rows<'b> {
         let mut out = String::new();
         write_object(self.batch, row, &mut out);
         out
+    }
+}
+
+/// The wanted values of the row that was read.
+impl Record for Rows<'_> {
+    fn elements(&self) -> usize {
+        self.found.elements()
+    }
+
+    #[inline(always)]
+    fn verbatim(&self, slot: usize) -> Option<Verbatim<'_>> {
+        match self.direct.get(slot)? {
+            Some(column) => column.verbatim(self.row),
+            None => self.found.verbatim(slot),
+        }
+    }
+
+    fn value(&self, slot: Slot, element: usize) -> Value<'_> {
+        match slot {
+            Slot::Fixed(at) => match self.direct.get(at) {
+                Some(Some(column)) => column.value(self.row),
+                _ => self.found.value(slot, element),
+            },
+            _ => self.found.value(slot, element),
+        }
     }
 }
 

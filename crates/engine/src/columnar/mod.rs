@@ -2,6 +2,7 @@
 
 mod batch;
 mod column;
+mod direct;
 mod orc;
 mod orc_tail;
 mod orc_types;

@@ -11,12 +11,12 @@ use arrow_array::types::{
 };
 use arrow_array::{
     Array, BinaryArray, BooleanArray, FixedSizeBinaryArray, LargeBinaryArray, LargeStringArray,
-    OffsetSizeTrait, StringArray,
+    StringArray,
 };
 use arrow_schema::{DataType, Field, TimeUnit};
 
 use crate::json::write;
-use crate::row::{Held, bytes, float, push_decimal, push_integer, push_uuid};
+use crate::row::{Held, bytes, float, push_decimal, push_integer, push_uuid, text};
 use crate::time::{Time, push_time_of_day};
 use crate::value::Value;
 
@@ -177,12 +177,8 @@ impl<'b> Scalars<'b> {
             Self::Decimal64(values, scale) => push_decimal(arena, values[row], *scale),
             Self::Decimal128(values, scale) => push_decimal(arena, values[row], *scale),
             Self::Decimal256(values, scale) => push_decimal(arena, values.value(row), *scale),
-            Self::Texts(values) => {
-                return stretch(values.value_data(), values.value_offsets(), row);
-            }
-            Self::LargeTexts(values) => {
-                return stretch(values.value_data(), values.value_offsets(), row);
-            }
+            Self::Texts(values) => return text(values.value(row)),
+            Self::LargeTexts(values) => return text(values.value(row)),
             Self::Bytes(values) => return bytes(values.value(row)),
             Self::LargeBytes(values) => return bytes(values.value(row)),
             Self::FixedBytes(values) => return bytes(values.value(row)),
@@ -225,7 +221,6 @@ impl<'b> Scalars<'b> {
                 write::string(out, text.decode(&mut String::new()).unwrap_or_default());
             }
             Held::Borrowed(Value::Integer(number)) => push_integer(out, number),
-            Held::Stretch { bytes, length } => write::text_or_base64(out, &bytes[..length]),
             Held::Borrowed(Value::Time(time)) => {
                 out.push('"');
                 time.write(out);
@@ -253,12 +248,6 @@ impl<'b> Scalars<'b> {
 
 fn integer<'b>(number: impl Into<i64>) -> Held<'b> {
     Held::Borrowed(Value::Integer(number.into()))
-}
-
-/// The text in a row, with that of the rows behind it.
-fn stretch<'b, O: OffsetSizeTrait>(texts: &'b [u8], offsets: &[O], row: usize) -> Held<'b> {
-    let (start, end) = (offsets[row].as_usize(), offsets[row + 1].as_usize());
-    Held::Stretch { bytes: &texts[start..], length: end - start }
 }
 
 fn time<'b>(time: Time) -> Held<'b> {

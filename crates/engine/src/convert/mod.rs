@@ -9,9 +9,8 @@ mod verbatim;
 use personalize_plan::{Conversion, ConversionPlan, TimestampFormat};
 
 use crate::fault::{CellFault, RecordFault};
-use crate::lanes::Block;
 use crate::projection::Projection;
-use crate::value::{Escapes, Record, Slot, Text, Value};
+use crate::value::{Escapes, Record, Slot, Text, Value, Verbatim};
 
 pub(crate) use cell::Scratch;
 pub(crate) use number::Decimal;
@@ -160,13 +159,12 @@ impl<R: Record> RowSource<'_, R> {
 impl Filter {
     fn keeps<R: Record>(&self, source: &RowSource<'_, R>, scratch: &mut Scratch) -> bool {
         let is_kept = |found: &[u8]| self.event_types.iter().any(|kept| kept.as_bytes() == found);
-        let mut digits = Block::default();
-        let verbatim = match self.slot {
-            Slot::Fixed(slot) => source.record.verbatim(slot, &mut digits),
+        let text = match self.slot {
+            Slot::Fixed(slot) => source.record.verbatim(slot).and_then(Verbatim::text),
             _ => None,
         };
-        match verbatim {
-            Some(verbatim) => is_kept(verbatim.bytes()),
+        match text {
+            Some(text) => is_kept(text),
             None => {
                 let event_type = scratch.plain_text(source.value(self.slot));
                 event_type.is_some_and(|event_type| is_kept(event_type.as_bytes()))

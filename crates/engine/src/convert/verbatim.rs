@@ -3,8 +3,9 @@
 use personalize_plan::{Conversion, EpochUnit, TimestampFormat};
 
 use super::text::is_plain;
+use crate::digits::few_digits;
 use crate::lanes::{self, Block};
-use crate::value::{Record, Slot, Verbatim, VerbatimKind};
+use crate::value::{Record, Slot, Verbatim};
 
 /// Digits that are fewer than any number's range and any text's length allow.
 const ANY_DIGITS: usize = 9;
@@ -50,41 +51,59 @@ impl VerbatimRule {
     /// Appends the field's value in a record and what follows the cell, if it is one to copy.
     #[inline(always)]
     pub(super) fn append(&self, record: &impl Record, separator: u8, out: &mut Vec<u8>) -> bool {
-        let mut digits = Block::default();
-        let Some(value) = record.verbatim(self.slot, &mut digits) else {
-            return false;
-        };
-        let Some(block) = value.block() else {
-            return value.kind == VerbatimKind::Text
-                && self.text.is_some_and(|most| append_long(value.bytes(), most, separator, out));
-        };
-        let Verbatim { kind, length, .. } = value;
-        let own = (1 << length) - 1;
         let (least, most) = self.digits;
-        let is_copied = match (kind, self.text) {
-            (VerbatimKind::FewDigits, _) => least <= length && length <= most,
-            // Text of spaces alone is blank.
-            (VerbatimKind::Text, Some(most)) => {
-                lanes::cell_specials(block) & own == 0
-                    && 0 < length
-                    && length <= most
-                    && value.bytes()[0] != b' '
+        let fits = |length: usize| least <= length && length <= most;
+        let own = |length: usize| (1 << length) - 1;
+        let (block, length) = match record.verbatim(self.slot) {
+            Some(Verbatim::FewDigits(stretch)) => match stretch.block() {
+                Some(block) if fits(stretch.length) => (block, stretch.length),
+                _ => return false,
+            },
+            Some(Verbatim::Text(stretch)) => {
+                let length = stretch.length;
+                let Some(block) = stretch.block() else {
+                    let most = self.text.unwrap_or_default();
+                    return append_long(stretch.own(), most, separator, out);
+                };
+                let is_copied = match self.text {
+                    // Text of spaces alone is blank.
+                    Some(most) => {
+                        lanes::cell_specials(block) & own(length) == 0
+                            && 0 < length
+                            && length <= most
+                            && stretch.own()[0] != b' '
+                    }
+                    None => {
+                        lanes::not_digits(block) & own(length) == 0
+                            && fits(length)
+                            && (length == 1 || stretch.own()[0] != b'0')
+                    }
+                };
+                if !is_copied {
+                    return false;
+                }
+                (block, length)
             }
-            (VerbatimKind::Text, None) => {
-                lanes::not_digits(block) & own == 0
-                    && least <= length
-                    && length <= most
-                    && (length == 1 || value.bytes()[0] != b'0')
+            Some(Verbatim::Integer(number)) => {
+                let (block, length) = few_digits(number);
+                if fits(length) {
+                    append(&block, length, separator, out);
+                }
+                return fits(length);
             }
+            None => return false,
         };
-        if is_copied {
-            let end = out.len() + length;
-            out.extend_from_slice(block);
-            out[end] = separator;
-            out.truncate(end + 1);
-        }
-        is_copied
+        append(block, length, separator, out);
+        true
     }
+}
+
+#[inline(always)]
+fn append(block: &Block, length: usize, separator: u8, out: &mut Vec<u8>) {
+    let end = out.len() + length;
+    out.extend_from_slice(block);
+    out[end] = separator;
+    out.truncate(end + 1);
 }
 
 /// The same for text that is longer than a block; numbers of so many digits are not copied.

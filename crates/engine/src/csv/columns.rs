@@ -6,7 +6,6 @@ use super::Row;
 use crate::convert::Mapping;
 use crate::error::ConvertError;
 use crate::fault::RecordFault;
-use crate::lanes::Block;
 use crate::value::{Record, Slot, Value, Verbatim};
 
 /// The source column of each of the mapping's fixed slots, and whether a record must have it.
@@ -77,7 +76,7 @@ impl Record for MappedRow<'_> {
     }
 
     #[inline(always)]
-    fn verbatim<'r>(&'r self, slot: usize, _: &'r mut Block) -> Option<Verbatim<'r>> {
+    fn verbatim(&self, slot: usize) -> Option<Verbatim<'_>> {
         self.row.verbatim((*self.cell_of_slot.get(slot)?)?)
     }
 

@@ -12,7 +12,7 @@ use std::ops::Range;
 use crate::fault::RecordFault;
 use crate::frame::Frame;
 use crate::lanes::{self, LANES};
-use crate::value::{Escapes, Text, Value, Verbatim};
+use crate::value::{Escapes, Stretch, Text, Value, Verbatim};
 pub(crate) use columns::{CsvLayout, slot_columns};
 pub(crate) use records::CsvRecords;
 
@@ -249,7 +249,7 @@ impl<'a> Row<'a> {
     fn verbatim(self, at: usize) -> Option<Verbatim<'a>> {
         let cell = self.rows.cells.get(at).filter(|cell| !cell.has_doubled_quotes)?;
         let bytes = self.text.as_bytes().get(cell.start as usize - self.base..)?;
-        Some(Verbatim::text(bytes, (cell.end - cell.start) as usize))
+        Some(Verbatim::Text(Stretch::new(bytes, (cell.end - cell.start) as usize)))
     }
 
     /// Every cell's text.

@@ -6,9 +6,8 @@ use super::scan::{
     self, Found, Key, Stop, byte, check_depth, few_digits, literal, number, skip_value,
     skip_white_space, string, syntax,
 };
-use crate::lanes::Block;
 use crate::projection::{NodeId, Projection};
-use crate::value::{Escapes, Record, Slot, Text, Value, Verbatim};
+use crate::value::{Escapes, Record, Slot, Stretch, Text, Value, Verbatim};
 
 /// Where a value lies in the bytes that were walked over.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -427,13 +426,13 @@ impl Record for JsonRecord<'_> {
     }
 
     #[inline(always)]
-    fn verbatim<'r>(&'r self, slot: usize, _: &'r mut Block) -> Option<Verbatim<'r>> {
+    fn verbatim(&self, slot: usize) -> Option<Verbatim<'_>> {
         let Span { kind, start, end } = self.walker.fixed.get(slot)?;
         let bytes = self.text.as_bytes().get((*start as usize).wrapping_sub(self.base)..)?;
-        let length = (end - start) as usize;
+        let stretch = Stretch::new(bytes, (end - start) as usize);
         match kind {
-            Kind::FewDigits => Some(Verbatim::digits(bytes, length)),
-            Kind::String => Some(Verbatim::text(bytes, length)),
+            Kind::FewDigits => Some(Verbatim::FewDigits(stretch)),
+            Kind::String => Some(Verbatim::Text(stretch)),
             _ => None,
         }
     }
