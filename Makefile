@@ -43,6 +43,11 @@ local: build functions $(VENV)/installed
 bench:
 	cargo bench --locked --package personalize-engine
 
+# What the converting function costs; by hand, on a machine that does nothing else.
+.PHONY: bench-functions
+bench-functions: build functions $(VENV)/installed
+	PYTHONPATH=tests $(VENV)/bin/python benchmarks/functions.py
+
 lint:
 	cargo fmt --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
