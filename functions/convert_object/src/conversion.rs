@@ -197,8 +197,10 @@ impl Conversion<'_> {
                 _ => Err(Failure::Overtaken),
             };
         }
-        converted.rejects.publish(self.deadline).await?;
-        converted.rows.publish(self.deadline).await?;
+        let Converted { rejects, rows, .. } = converted;
+        let (rejects, rows) =
+            tokio::join!(rejects.publish(self.deadline), rows.publish(self.deadline));
+        rejects.and(rows)?;
         for key in &receipt.superseded {
             self.remove(key).await?;
         }
