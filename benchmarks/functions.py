@@ -277,7 +277,7 @@ def main() -> None:
         "--glue", type=float, default=GLUE_MB_PER_DPU_SECOND, help="MB a second that a DPU converts"
     )
     given = parser.parse_args()
-    with LocalAws(crawler=PROGRAM, crawl_seconds=0.3) as aws, S3(aws.endpoint) as s3:
+    with LocalAws(log=os.devnull, crawler=PROGRAM, crawl_seconds=0.3) as aws, S3(aws.endpoint) as s3:
         segment, flat = Stack(aws, "segment", **SEGMENT), Stack(aws, "flat")
         segment.put("source/first.json", sample("segment", 1000))
         flat.put("source/first.json", sample("firehose", 1000))
