@@ -60,6 +60,11 @@ bench-plot:
 bench-stages:
 	cargo bench --locked --package personalize-engine --features stages
 
+# What the converting function costs; by hand, on a machine that does nothing else.
+.PHONY: bench-functions
+bench-functions: build functions $(VENV)/installed
+	PYTHONPATH=tests $(VENV)/bin/python benchmarks/functions.py
+
 lint:
 	cargo fmt --check
 	cargo clippy --locked --workspace --all-targets --all-features -- -D warnings

@@ -14,6 +14,8 @@ from local_aws.client import wait_until
 SAM = pathlib.Path(os.environ.get("SAM", ROOT / ".venv-sam/bin/sam"))
 TEMPLATE = ROOT / ".aws-sam/build/template.yaml"
 SOURCE, DESTINATION = "raw-data", "converted-data"
+# Large objects are read in pieces of this size, by a GET each.
+PIECE = 8 << 20
 RECORD = {"user_id": "u", "item_id": "i", "timestamp": 1706685644, "event_type": "View"}
 
 
@@ -30,6 +32,11 @@ def names(count, user="user"):
 def lines(count):
     """Records as JSON lines."""
     return "".join(json.dumps(record) + "\n" for record in records(count)).encode()
+
+
+def piece(number):
+    """A regex for the Range header of a GET of a piece from its beginning; the first has none."""
+    return f"^bytes={number * PIECE}-"
 
 
 @functools.cache

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from conftest import ROOT
-from deployment import RECORD, Stack, lines, names, records
+from deployment import RECORD, Stack, lines, names, piece, records
 from local_aws.client import wait_until
 
 
@@ -181,7 +181,7 @@ def test_services_that_are_busy_are_asked_again(stack, proxy):
 
 def test_an_object_too_large_for_an_invocation_is_given_up_cleanly(aws, stack, proxy, usual):
     aws.set(max_timeout=4)
-    proxy.fail("stall", method="GET", path="/source/large", times=1, bytes=38_000_000, seconds=20)
+    proxy.fail("stall", method="GET", path="/source/large", range=piece(4), bytes=1_000_000, seconds=20)
     stack.put("source/large.json", lines(450_000))
     ((reason, body),) = stack.dead_letters(1)
     assert "/source/large.json: is too large for one invocation" in reason
@@ -194,7 +194,7 @@ def test_an_object_too_large_for_an_invocation_is_given_up_cleanly(aws, stack, p
 
 def test_a_function_killed_half_way_leaves_nothing_that_redelivery_does_not_put_right(aws, stack, proxy):
     """More rows than one part, so that a partial upload is there when the process dies."""
-    proxy.fail("stall", method="GET", path="/source/killed", times=1, bytes=38_000_000, seconds=60)
+    proxy.fail("stall", method="GET", path="/source/killed", range=piece(4), bytes=1_000_000, seconds=60)
     stack.put("source/killed.json", lines(450_000))
     wait_until(lambda: stack.uploads_left(), 60, "no partial upload")
     aws.stop_functions()

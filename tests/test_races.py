@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from deployment import RECORD, Stack, lines, names, records
+from deployment import RECORD, Stack, lines, names, piece, records
 from local_aws.client import wait_until
 
 
@@ -138,7 +138,7 @@ def test_a_storm_of_replacements_ends_with_the_last_content(aws, stack, proxy):
 
 
 def test_an_object_deleted_while_its_function_is_killed_leaves_no_parts(aws, stack, proxy):
-    proxy.fail("stall", method="GET", path="/source/parts", times=1, bytes=38_000_000, seconds=60)
+    proxy.fail("stall", method="GET", path="/source/parts", range=piece(4), bytes=1_000_000, seconds=60)
     stack.put("source/parts.json", lines(450_000))
     wait_until(lambda: stack.uploads_left(), 60, "no partial upload")
     stack.s3.delete_object(Bucket=stack.source, Key="source/parts.json")

@@ -27,12 +27,14 @@ class Rule:
     fault: str
     method: str | None = None
     path: str = ""
+    range: str = ""
     times: int | None = 1
     options: dict = field(default_factory=dict)
 
-    def takes(self, method, path):
+    def takes(self, method, path, range_):
         right_method = self.method in (None, method)
-        return self.times != 0 and right_method and re.search(self.path, path)
+        right_bytes = re.search(self.path, path) and re.search(self.range, range_)
+        return self.times != 0 and right_method and right_bytes
 
 
 class FaultProxy:
@@ -49,13 +51,14 @@ class FaultProxy:
     corrupt     one byte of the answer's body is changed: at=N
     """
 
-    def __init__(self, upstream):
+    def __init__(self, upstream, handler=None):
         self.upstream = urlparse(upstream).netloc
         self.counts = collections.Counter()
         self.requests = []
+        self.ranges = []
         self._rules = []
         self._lock = threading.Lock()
-        handler = type("Handler", (_Handler,), {"proxy": self})
+        handler = type("Handler", (handler or Handler,), {"proxy": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
         self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
@@ -68,15 +71,16 @@ class FaultProxy:
         self._server.shutdown()
         self._server.server_close()
 
-    def fail(self, fault, method=None, path="", times=1, **options):
+    def fail(self, fault, method=None, path="", times=1, range="", **options):
         """Makes the next `times` requests fail (None: all) of this method and this path's regex.
 
-        A path has its query; that of the AWS SDK for Rust ends in `x-id=GetObject`.
+        A path has its query; that of the AWS SDK for Rust ends in `x-id=GetObject`. `range` is a
+        regex for the Range header, which is empty where all of an object is asked for.
         """
         if fault not in FAULTS:
             raise ValueError(f"{fault} is none of {sorted(FAULTS)}")
         with self._lock:
-            self._rules.append(Rule(fault, method, path, times, options))
+            self._rules.append(Rule(fault, method, path, range, times, options))
 
     def clear(self):
         """Forgets all rules and counts."""
@@ -84,25 +88,36 @@ class FaultProxy:
             self._rules.clear()
             self.counts.clear()
             self.requests.clear()
+            self.ranges.clear()
 
     def count(self, fault):
         """How many requests got a fault; those that got none are under "passed"."""
         with self._lock:
             return self.counts[fault]
 
-    def pick(self, method, path):
+    def gets(self, path):
+        """The Range headers of the GETs of a path's regex, in order of their arrival."""
+        with self._lock:
+            requests = zip(self.requests, self.ranges)
+            return [range_ for (method, asked, _), range_ in requests
+                    if method == "GET" and re.search(path, asked)]  # fmt: skip
+
+    def pick(self, method, path, range_):
         """The rule for a request, one use of which is then gone, or None."""
         with self._lock:
-            rule = next((rule for rule in self._rules if rule.takes(method, path)), None)
+            rule = next((rule for rule in self._rules if rule.takes(method, path, range_)), None)
             if rule is not None and rule.times is not None:
                 rule.times -= 1
             fault = rule.fault if rule else "passed"
             self.counts[fault] += 1
             self.requests.append((method, path, fault))
+            self.ranges.append(range_)
             return rule
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
+    """Passes a request on, and its answer back."""
+
     protocol_version = "HTTP/1.1"
     timeout = 120
     proxy: FaultProxy
@@ -111,7 +126,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Requests are counted, not printed."""
 
     def handle_any(self):
-        rule = self.proxy.pick(self.command, self.path)
+        rule = self.proxy.pick(self.command, self.path, self.headers.get("Range", ""))
         fault = rule.fault if rule else None
         options = rule.options if rule else {}
         if fault == "delay":
@@ -126,7 +141,12 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "lost_reply":
             answer.read()
             return self._reset()
-        return self._reply(answer, fault, options)
+        try:
+            return self._reply(answer, fault, options)
+        except ConnectionError:
+            # Whoever asked has enough.
+            self.close_connection = True
+            return None
 
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = handle_any
 

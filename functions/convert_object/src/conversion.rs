@@ -13,9 +13,10 @@ use personalize_aws::{Deadline, Location, in_words, panic_message};
 use personalize_engine::{ConvertError, Counts, SourceFile, partition_values};
 use serde_json::Value;
 
-use crate::download::{Download, Fed};
+use crate::download::Download;
 use crate::envelope::ObjectCreated;
 use crate::failure::{Failure, Skip, Unconverted};
+use crate::feed::{self, Fed};
 use crate::keys::{OutputKeys, lies_in_output, receipt_key, relative_key};
 use crate::plans::Plan;
 use crate::receipt::{Receipt, ReceiptSlot, Source, State};
@@ -88,7 +89,15 @@ impl Conversion<'_> {
             name: object.location.to_string(),
             partition_values: partition_values(&self.plan.plan.source.partition_keys, relative),
         };
-        let mut converted = self.run_engine(file, download, &keys, began).await?;
+        let mut converted = match self.run_engine(file, download, &keys, began).await {
+            Ok(converted) => converted,
+            // It was replaced or deleted between two of its pieces.
+            Err(Unconverted::Skipped(skip)) => {
+                self.remove_unfinished(object, slot).await?;
+                return Err(skip.into());
+            }
+            Err(failed) => return Err(failed),
+        };
         let receipt = Receipt {
             state: State::Publishing,
             dataset: self.plan.plan.dataset,
@@ -124,7 +133,7 @@ impl Conversion<'_> {
         let (rejects_writer, mut rejects) =
             Upload::new(self.s3, at(&keys.rejects), "application/x-ndjson", None);
         let is_empty = download.size() == 0;
-        let (input, feed) = download.split();
+        let (input, feed) = feed::input(download);
         let converter = self.plan.converter.clone();
         let converting = tokio::task::spawn_blocking(move || {
             let (mut rows, mut rejects) = (rows_writer, rejects_writer);
@@ -188,8 +197,10 @@ impl Conversion<'_> {
                 _ => Err(Failure::Overtaken),
             };
         }
-        converted.rejects.publish(self.deadline).await?;
-        converted.rows.publish(self.deadline).await?;
+        let Converted { rejects, rows, .. } = converted;
+        let (rejects, rows) =
+            tokio::join!(rejects.publish(self.deadline), rows.publish(self.deadline));
+        rejects.and(rows)?;
         for key in &receipt.superseded {
             self.remove(key).await?;
         }

@@ -4,11 +4,14 @@
 //! fail alone: what can never succeed goes to the dead-letter queue with the reason, what may
 //! succeed later is left to the queue.
 
+mod body;
+mod checksum;
 mod conversion;
 mod dead_letters;
 mod download;
 mod envelope;
 mod failure;
+mod feed;
 mod keys;
 mod plans;
 mod receipt;

@@ -4,11 +4,13 @@
 //! ones go up in parts of a multipart upload, which is completed then or aborted.
 
 use std::io::{self, Write};
+use std::pin::pin;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use personalize_aws::{Deadline, Location, in_words};
 use tokio::sync::mpsc;
 
@@ -16,6 +18,11 @@ use crate::failure::Failure;
 
 /// S3 takes 10,000 parts of at least 5 MiB (user guide, "Amazon S3 multipart upload limits").
 const PART: usize = 8 << 20;
+/// What is written at once is shorter: a part never has to grow.
+const ROOM: usize = 1 << 20;
+/// Parts that go up at the same time: a connection to S3 may take less than the engine makes. With
+/// one that waits and one that is written, an upload takes 32 MiB of memory.
+const PARTS_AT_ONCE: usize = 2;
 /// What is said of a request that was given up.
 pub(crate) const OUT_OF_TIME: &str = "the invocation's time was over";
 
@@ -53,7 +60,8 @@ impl Write for PartWriter {
         }
         self.buffer.extend_from_slice(bytes);
         if self.buffer.len() >= PART {
-            let part = std::mem::replace(&mut self.buffer, Vec::with_capacity(PART));
+            let next = Vec::with_capacity(PART + ROOM);
+            let part = std::mem::replace(&mut self.buffer, next);
             self.sender.blocking_send(Part::Full(part)).map_err(|_| uploader_gone())?;
         }
         Ok(bytes.len())
@@ -108,12 +116,30 @@ impl Upload {
     /// Takes parts until the writer ends.
     pub(crate) async fn receive(&mut self, deadline: &Deadline) -> Result<(), Failure> {
         let Some(mut receiver) = self.receiver.take() else { return Ok(()) };
-        while let Some(part) = receiver.recv().await {
-            match part {
-                Part::Full(bytes) => self.put_part(bytes, deadline).await?,
-                Part::Last(bytes) => self.last = Some(bytes.into()),
-            }
+        let mut last = None;
+        let full = stream::poll_fn(|context| {
+            receiver.poll_recv(context).map(|part| match part? {
+                Part::Full(bytes) => Some(Bytes::from(bytes)),
+                Part::Last(bytes) => {
+                    last = Some(Bytes::from(bytes));
+                    None
+                }
+            })
+        });
+        let mut full = pin!(full.peekable());
+        if full.as_mut().peek().await.is_some() {
+            let id = self.begin().await?;
+            self.multipart = Some(Multipart { id: id.clone(), parts: Vec::new() });
+            let this = &*self;
+            let uploads = full.zip(stream::iter(1..)).map(async |(bytes, number)| {
+                let upload = this.upload_part(&id, number, bytes);
+                let part = deadline.limit(upload).await;
+                part.unwrap_or_else(|| Err(this.fault(OUT_OF_TIME.to_owned())))
+            });
+            let parts = uploads.buffered(PARTS_AT_ONCE).try_collect().await?;
+            self.multipart = Some(Multipart { id, parts });
         }
+        self.last = last;
         Ok(())
     }
 
@@ -139,7 +165,8 @@ impl Upload {
         };
         let mut parts = multipart.parts.clone();
         if !last.is_empty() {
-            parts.push(self.upload_part(multipart, last).await?);
+            let number = i32::try_from(parts.len() + 1).unwrap_or(i32::MAX);
+            parts.push(self.upload_part(&multipart.id, number, last).await?);
         }
         let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
         let complete = self.s3.complete_multipart_upload().bucket(&self.location.bucket);
@@ -157,35 +184,24 @@ impl Upload {
         }
     }
 
-    async fn put_part(&mut self, bytes: Vec<u8>, deadline: &Deadline) -> Result<(), Failure> {
-        if self.multipart.is_none() {
-            abort_abandoned(&self.s3, &self.location).await?;
-            let create = self.s3.create_multipart_upload().bucket(&self.location.bucket);
-            let create = create.key(&self.location.key).content_type(self.content_type);
-            let created = create.send().await.map_err(|fault| self.fault(in_words(&fault)))?;
-            let id = created.upload_id.ok_or_else(|| self.fault("no upload id".to_owned()))?;
-            self.multipart = Some(Multipart { id, parts: Vec::new() });
-        }
-        let Some(multipart) = &self.multipart else { return Ok(()) };
-        let upload = self.upload_part(multipart, bytes.into());
-        let part = deadline.limit(upload).await;
-        let part = part.unwrap_or_else(|| Err(self.fault(OUT_OF_TIME.to_owned())))?;
-        if let Some(multipart) = &mut self.multipart {
-            multipart.parts.push(part);
-        }
-        Ok(())
+    /// Begins a multipart upload and gives its id.
+    async fn begin(&self) -> Result<String, Failure> {
+        abort_abandoned(&self.s3, &self.location).await?;
+        let create = self.s3.create_multipart_upload().bucket(&self.location.bucket);
+        let create = create.key(&self.location.key).content_type(self.content_type);
+        let created = create.send().await.map_err(|fault| self.fault(in_words(&fault)))?;
+        created.upload_id.ok_or_else(|| self.fault("no upload id".to_owned()))
     }
 
     async fn upload_part(
         &self,
-        multipart: &Multipart,
+        id: &str,
+        number: i32,
         bytes: Bytes,
     ) -> Result<CompletedPart, Failure> {
-        let number = i32::try_from(multipart.parts.len() + 1).unwrap_or(i32::MAX);
         let upload = self.s3.upload_part().bucket(&self.location.bucket).key(&self.location.key);
-        let upload = upload.upload_id(&multipart.id).part_number(number);
-        let done = upload.body(ByteStream::from(bytes)).send().await;
-        let done = done.map_err(|fault| self.fault(in_words(&fault)))?;
+        let upload = upload.upload_id(id).part_number(number).body(ByteStream::from(bytes));
+        let done = upload.send().await.map_err(|fault| self.fault(in_words(&fault)))?;
         Ok(CompletedPart::builder()
             .part_number(number)
             .set_e_tag(done.e_tag)
