@@ -11,7 +11,17 @@ pub(crate) type Block = [u8; LANES];
 /// The block that begins at `at`; none where fewer bytes are left.
 #[inline(always)]
 pub(crate) fn block(bytes: &[u8], at: usize) -> Option<&Block> {
-    bytes.get(at..)?.first_chunk()
+    // Said so that one comparison is left of it in a loop.
+    let last = bytes.len().checked_sub(LANES)?;
+    if at > last { None } else { bytes[at..].first_chunk() }
+}
+
+/// Whether that holds for all blocks of at least as many bytes, the last of which may lap over the
+/// one before.
+pub(crate) fn all_blocks(bytes: &[u8], mut holds: impl FnMut(&Block) -> bool) -> bool {
+    let (blocks, rest) = bytes.as_chunks();
+    let last = if rest.is_empty() { None } else { bytes.last_chunk() };
+    blocks.iter().chain(last).all(|block| holds(block))
 }
 
 #[inline(always)]
@@ -58,6 +68,19 @@ pub(crate) fn either(block: &Block, one: u8, other: u8) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_byte_is_left_out() {
+        for length in LANES..70 {
+            for place in 0..length {
+                let mut bytes = vec![b'0'; length];
+                let plain = |bytes: &[u8]| all_blocks(bytes, |block| not_digits(block) == 0);
+                assert!(plain(&bytes));
+                bytes[place] = b'x';
+                assert!(!plain(&bytes), "{place} of {length}");
+            }
+        }
+    }
 
     #[test]
     fn every_byte_is_of_its_classes_at_every_place() {

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
+use crate::json::write as json;
 use crate::window::Place;
 
 /// A rejected record; one line of the rejects.
@@ -16,7 +17,8 @@ pub(crate) struct Reject<'a> {
     pub(crate) position: Position,
     pub(crate) reason: &'a str,
     pub(crate) message: &'a str,
-    #[serde(flatten)]
+    /// The last member, which is most of the line and is written without a serializer
+    #[serde(skip)]
     pub(crate) content: Content<'a>,
 }
 
@@ -47,8 +49,7 @@ pub(crate) enum Position {
 }
 
 /// The record itself: as text, or in Base64 where it is none.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug)]
 pub(crate) enum Content<'a> {
     Record(&'a str),
     RecordBase64(String),
@@ -65,7 +66,15 @@ impl<'a> Content<'a> {
 
 impl Reject<'_> {
     pub(crate) fn write(&self, mut out: impl Write) -> io::Result<()> {
-        serde_json::to_writer(&mut out, self)?;
-        out.write_all(b"\n")
+        let mut line = serde_json::to_string(self)?;
+        line.pop();
+        let (name, text) = match &self.content {
+            Content::Record(text) => ("record", *text),
+            Content::RecordBase64(text) => ("record_base64", text.as_str()),
+        };
+        json::name(&mut line, name);
+        json::string(&mut line, text);
+        line.push_str("}\n");
+        out.write_all(line.as_bytes())
     }
 }

@@ -36,12 +36,6 @@ fn is_white(c: char) -> bool {
     c == ' ' || is_break(c)
 }
 
-/// Whether a byte stands in a cell as in the source, wherever it is.
-#[inline(always)]
-pub(super) fn is_plain(byte: u8) -> bool {
-    byte.is_ascii() && CLASSES[byte as usize] == 0
-}
-
 /// The text with each run of white space that holds a line break or tab as one space.
 pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
     let may_break = text.bytes().any(|byte| CLASSES[byte as usize] & MAY_BREAK != 0);

@@ -85,6 +85,33 @@ fn is_compact_date(text: &str) -> bool {
 /// `YYYY-MM-DD`, then perhaps `T` or a space, `HH:MM`, `:SS`, a fraction and a zone; without one it
 /// is UTC. The basic form `YYYYMMDDTHHMMSS` is read as well.
 fn iso_8601(text: &[u8]) -> Option<i64> {
+    common_iso_8601(text).or_else(|| any_iso_8601(text))
+}
+
+/// `YYYY-MM-DDTHH:MM:SSZ` with or without a fraction, as most writers have it.
+fn common_iso_8601(text: &[u8]) -> Option<i64> {
+    let (time, rest) = text.split_first_chunk::<19>()?;
+    let [y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b'T', h0, h1, b':', n0, n1, b':', s0, s1] =
+        *time
+    else {
+        return None;
+    };
+    match rest {
+        [b'Z'] => {}
+        [b'.', first, rest @ .., b'Z']
+            if first.is_ascii_digit() && rest.iter().all(u8::is_ascii_digit) => {}
+        _ => return None,
+    }
+    let digits = [y0, y1, y2, y3, m0, m1, d0, d1, h0, h1, n0, n1, s0, s1];
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let two = |tens: u8, ones: u8| i64::from(tens - b'0') * 10 + i64::from(ones - b'0');
+    let days = days_since_epoch(two(y0, y1) * 100 + two(y2, y3), two(m0, m1), two(d0, d1))?;
+    Some(days * 86_400 + time_of_day(two(h0, h1), two(n0, n1), two(s0, s1))?)
+}
+
+fn any_iso_8601(text: &[u8]) -> Option<i64> {
     let mut cursor = Cursor { rest: text };
     let year = cursor.digits(4)?;
     let extended = cursor.take(b'-');
@@ -355,6 +382,20 @@ mod tests {
 
     proptest! {
         #[test]
+        fn the_common_form_is_read_as_any(
+            text in "[0-9]{4}-[01][0-9]-[0-3][0-9][T ][0-2][0-9]:[0-6][0-9]:[0-6][0-9](\\.[0-9]{0,9})?[Zz]?",
+            place in any::<prop::sample::Index>(),
+            byte in prop::option::of(0x20_u8..0x7f),
+        ) {
+            let mut text = text.into_bytes();
+            if let Some(byte) = byte {
+                let place = place.index(text.len());
+                text[place] = byte;
+            }
+            prop_assert_eq!(iso_8601(&text), any_iso_8601(&text));
+        }
+
+        #[test]
         fn days_agree_with_another_calendar(year in 1_i16..=9999, month in 1_i8..=12, day in 1_i8..=31) {
             let date = jiff::civil::Date::new(year, month, day);
             let days = days_since_epoch(year.into(), month.into(), day.into());
@@ -367,7 +408,9 @@ mod tests {
         fn instants_read_back(seconds in -60_000_000_000_i64..=250_000_000_000, nanos in 0..1_000_000_000_i32) {
             let instant = jiff::Timestamp::new(seconds, nanos).or_else(|_| jiff::Timestamp::new(seconds, 0));
             let Ok(instant) = instant else { return Ok(()) };
-            prop_assert_eq!(iso_8601(instant.to_string().as_bytes()), Some(seconds));
+            let text = instant.to_string();
+            prop_assert_eq!(iso_8601(text.as_bytes()), Some(seconds));
+            prop_assert_eq!(any_iso_8601(text.as_bytes()), Some(seconds));
         }
     }
 }

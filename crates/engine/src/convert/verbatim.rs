@@ -2,9 +2,8 @@
 
 use personalize_plan::{Conversion, EpochUnit, TimestampFormat};
 
-use super::text::is_plain;
 use crate::digits::few_digits;
-use crate::lanes::{self, Block};
+use crate::lanes::{self, Block, LANES};
 use crate::value::{Record, Slot, Verbatim};
 
 /// Digits that are fewer than any number's range and any text's length allow.
@@ -106,11 +105,12 @@ fn append(block: &Block, length: usize, separator: u8, out: &mut Vec<u8>) {
     out.truncate(end + 1);
 }
 
-/// The same for text that is longer than a block; numbers of so many digits are not copied.
+/// Appends text that is no shorter than a block.
 fn append_long(text: &[u8], most: usize, separator: u8, out: &mut Vec<u8>) -> bool {
-    let is_copied = text.len() <= most
+    let is_copied = LANES <= text.len()
+        && text.len() <= most
         && text.first().is_some_and(|first| *first != b' ')
-        && text.iter().all(|byte| is_plain(*byte));
+        && lanes::all_blocks(text, |block| lanes::cell_specials(block) == 0);
     if is_copied {
         out.extend_from_slice(text);
         out.push(separator);

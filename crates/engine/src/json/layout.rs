@@ -161,25 +161,39 @@ impl Layout {
         }
     }
 
-    /// The gap at `at` behind another one, and the byte after it, if it is one that followed before.
+    /// The gap at `at` behind another one, what is to be done behind it and the byte after it, if it
+    /// is one that followed before.
     #[inline(always)]
-    pub(super) fn guess(&self, last: GapId, bytes: &[u8], at: usize) -> Option<(GapId, usize)> {
+    pub(super) fn guess(
+        &self,
+        last: GapId,
+        bytes: &[u8],
+        at: usize,
+    ) -> Option<(GapId, Shortcut, usize)> {
         let block = lanes::block(bytes, at)?;
         let [latest, others @ ..] = &self.gaps[usize::from(last.0)].guesses;
-        if let Some(end) = self.end_of(*latest, block, bytes, at) {
-            return Some((*latest, end));
+        if let Some((shortcut, end)) = self.passed(*latest, block, bytes, at) {
+            return Some((*latest, shortcut, end));
         }
-        let mut others = others.iter();
-        others.find_map(|other| Some((*other, self.end_of(*other, block, bytes, at)?)))
+        others.iter().find_map(|other| {
+            let (shortcut, end) = self.passed(*other, block, bytes, at)?;
+            Some((*other, shortcut, end))
+        })
     }
 
-    /// The byte after a gap, if the block and the bytes at `at` are like it.
+    /// What is behind a gap, and where, if the block and the bytes at `at` are like it.
     #[inline(always)]
-    fn end_of(&self, gap: GapId, block: &Block, bytes: &[u8], at: usize) -> Option<usize> {
+    fn passed(
+        &self,
+        gap: GapId,
+        block: &Block,
+        bytes: &[u8],
+        at: usize,
+    ) -> Option<(Shortcut, usize)> {
         let gap = &self.gaps[usize::from(gap.0)];
         let is = gap.first[0].is(block)
             && (gap.length <= LANES || self.has_rest(gap, bytes, at + LANES));
-        is.then_some(at + gap.length)
+        is.then_some((gap.shortcut, at + gap.length))
     }
 
     #[inline(always)]
@@ -194,11 +208,6 @@ impl Layout {
         rest.iter()
             .zip((at..).step_by(LANES))
             .all(|(rest, at)| lanes::block(bytes, at).is_some_and(|block| rest.is(block)))
-    }
-
-    #[inline(always)]
-    pub(super) fn shortcut(&self, gap: GapId) -> Shortcut {
-        self.gaps[usize::from(gap.0)].shortcut
     }
 
     #[inline(always)]

@@ -73,10 +73,10 @@ impl Walker {
         self.clear_elements();
         let mut gap = Layout::START;
         loop {
-            if let Some((next, end)) = self.layout.guess(gap, bytes, at)
+            if let Some((next, shortcut, end)) = self.layout.guess(gap, bytes, at)
                 && let Some(&first) = bytes.get(end)
             {
-                let behind = match self.layout.shortcut(next) {
+                let behind = match shortcut {
                     Shortcut::Note(slot) if first == b'"' => {
                         let (close, escaped) = string(bytes, end + 1)?;
                         let kind = if escaped { Kind::EscapedString } else { Kind::String };

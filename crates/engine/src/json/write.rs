@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::lanes::{self, LANES};
+
 /// Zeros that a decimal number may be filled up with. A larger exponent is written as one, so that
 /// a few bytes cannot become any number of digits.
 const MOST_ZEROS: i64 = 40;
@@ -33,18 +35,32 @@ pub(crate) fn name(out: &mut String, name: &str) {
 /// Appends the inside of a string literal.
 pub(crate) fn escape(out: &mut String, text: &str) {
     let mut rest = text;
-    while let Some(at) = rest.bytes().position(|c| matches!(c, b'"' | b'\\' | 0..0x20)) {
+    while let Some(at) = first_special(rest.as_bytes()) {
         out.push_str(&rest[..at]);
         match rest.as_bytes()[at] {
             b'\n' => out.push_str("\\n"),
             b'\r' => out.push_str("\\r"),
             b'\t' => out.push_str("\\t"),
-            special @ (b'"' | b'\\') => out.extend(['\\', char::from(special)]),
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
             control => unit(out, u16::from(control)),
         }
         rest = &rest[at + 1..];
     }
     out.push_str(rest);
+}
+
+/// The first byte that a string literal cannot have as it stands.
+fn first_special(bytes: &[u8]) -> Option<usize> {
+    let (blocks, rest) = bytes.as_chunks();
+    for (number, block) in blocks.iter().enumerate() {
+        let specials = lanes::string_specials(block);
+        if specials != 0 {
+            return Some(number * LANES + specials.trailing_zeros() as usize);
+        }
+    }
+    let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
+    Some(bytes.len() - rest.len() + rest.iter().position(is_special)?)
 }
 
 /// Appends a UTF-16 unit as an escape, which may be half of a surrogate pair.
