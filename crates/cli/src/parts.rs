@@ -91,6 +91,7 @@ impl Conversion<'_> {
 
     /// Puts together what the parts gave, and converts those whose turn it is and that were not, or
     /// not from where they begin.
+    #[expect(clippy::needless_pass_by_value, reason = "the other ends see that they are dropped")]
     fn join(
         &self,
         in_order: Receiver<Turn>,
@@ -141,6 +142,7 @@ impl Conversion<'_> {
 }
 
 /// Reads and cuts. The first part has no results before its turn: it says what the others are like.
+#[expect(clippy::needless_pass_by_value, reason = "the other ends see that they are dropped")]
 fn read(
     splitter: &mut Splitter,
     known: Receiver<Boundary>,

@@ -12,7 +12,7 @@ pub(crate) fn few_digits(number: u64) -> (Block, usize) {
     let digits = if number < EIGHT {
         u128::from(eight_digits(number)) << 64
     } else {
-        u128::from(eight_digits(number / EIGHT)) | u128::from(eight_digits(number % EIGHT)) << 64
+        u128::from(eight_digits(number / EIGHT)) | (u128::from(eight_digits(number % EIGHT)) << 64)
     };
     // Zero has one digit.
     let zeros = (digits.trailing_zeros() / 8).min(15);
@@ -25,11 +25,11 @@ pub(crate) fn few_digits(number: u64) -> (Block, usize) {
 /// multiplication with the inverse of the divisor.
 #[inline(always)]
 fn eight_digits(number: u64) -> u64 {
-    let fours = number / 10_000 | (number % 10_000) << 32;
+    let fours = (number / 10_000) | ((number % 10_000) << 32);
     let hundreds = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
-    let pairs = hundreds | (fours - 100 * hundreds) << 16;
+    let pairs = hundreds | ((fours - 100 * hundreds) << 16);
     let tens = ((pairs * 103) >> 10) & 0x000f_000f_000f_000f;
-    tens | (pairs - 10 * tens) << 8
+    tens | ((pairs - 10 * tens) << 8)
 }
 
 #[cfg(test)]

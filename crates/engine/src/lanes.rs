@@ -18,10 +18,10 @@ pub(crate) fn block(bytes: &[u8], at: usize) -> Option<&Block> {
 
 /// Whether that holds for all blocks of at least as many bytes, the last of which may lap over the
 /// one before.
-pub(crate) fn all_blocks(bytes: &[u8], mut holds: impl FnMut(&Block) -> bool) -> bool {
+pub(crate) fn all_blocks(bytes: &[u8], holds: impl FnMut(&Block) -> bool) -> bool {
     let (blocks, rest) = bytes.as_chunks();
     let last = if rest.is_empty() { None } else { bytes.last_chunk() };
-    blocks.iter().chain(last).all(|block| holds(block))
+    blocks.iter().chain(last).all(holds)
 }
 
 #[inline(always)]
