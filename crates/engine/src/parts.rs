@@ -21,7 +21,7 @@ use crate::error::ConvertError;
 use crate::input::{Input, Source};
 use crate::json::{self, JsonRecords};
 use crate::run::Run;
-use crate::text::{Records, Stretch, beginning, decoding_error};
+use crate::text::{Excerpt, Records, beginning, decoding_error};
 use crate::window::{MAX_RECORD, Place};
 
 /// The bytes of a part, about.
@@ -262,7 +262,7 @@ impl Converter {
             _ => 0,
         };
         let place = Place { offset: begin.place.offset + start as u64, ..begin.place };
-        let stretch = Stretch::new(&part.bytes[start..], place, part.last);
+        let excerpt = Excerpt::new(&part.bytes[start..], place, part.last);
         let (from, state) = match &self.format {
             SourceFormat::Csv(format) => {
                 let layout = match &begin.state {
@@ -270,7 +270,7 @@ impl Converter {
                     _ => None,
                 };
                 let mut records = CsvRecords::new(format, &self.columns, layout);
-                (records.convert(run, &stretch)?, State::Csv(records.layout()))
+                (records.convert(run, &excerpt)?, State::Csv(records.layout()))
             }
             _ => {
                 let framer = match &begin.state {
@@ -278,10 +278,10 @@ impl Converter {
                     _ => json::Framer::default(),
                 };
                 let mut records = JsonRecords::new(&self.mapping.projection, framer);
-                (records.convert(run, &stretch)?, State::Json(records.framer().clone()))
+                (records.convert(run, &excerpt)?, State::Json(records.framer().clone()))
             }
         };
         let at = from.map_or(part.length, |from| start + from);
-        Ok((Boundary { place: stretch.place(at - start), state }, at))
+        Ok((Boundary { place: excerpt.place(at - start), state }, at))
     }
 }

@@ -8,7 +8,7 @@ use crate::csv::Rows;
 use crate::frame::Frame;
 use crate::json::{Framer, Walker};
 use crate::projection::Projection;
-use crate::text::Stretch;
+use crate::text::Excerpt;
 use crate::window::Place;
 
 /// The stages for one plan.
@@ -24,7 +24,7 @@ impl Stages {
 
     /// Checks that the bytes are UTF-8.
     pub fn check_text(&self, bytes: &[u8]) -> bool {
-        Stretch::new(bytes, Place::BEGINNING, true).text(0..0).is_some()
+        Excerpt::new(bytes, Place::BEGINNING, true).text(0..0).is_some()
     }
 
     /// Finds JSON records of which nothing is wanted, and gives their number.

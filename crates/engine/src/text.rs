@@ -61,25 +61,25 @@ pub(crate) fn objects(
 
 /// Converts the records of a text file, whatever its format.
 pub(crate) trait Records {
-    /// Converts all that the stretch holds. Gives the place from which on more bytes are needed;
+    /// Converts all that the excerpt holds. Gives the place from which on more bytes are needed;
     /// none at the file's end.
     fn convert<W: Write, J: Write>(
         &mut self,
         run: &mut Run<'_, W, J>,
-        stretch: &Stretch<'_>,
+        excerpt: &Excerpt<'_>,
     ) -> Result<Option<usize>, ConvertError>;
 
-    /// Gives up the record that the stretch begins with, and which is longer than a window. Gives
+    /// Gives up the record that the excerpt begins with, and which is longer than a window. Gives
     /// the place behind what was given up; none if the file cannot be read on from there.
     fn give_up<W: Write, J: Write>(
         &mut self,
         run: &mut Run<'_, W, J>,
-        stretch: &Stretch<'_>,
+        excerpt: &Excerpt<'_>,
     ) -> Result<Option<usize>, ConvertError>;
 }
 
 /// Part of a file's text, from the beginning of a record on.
-pub(crate) struct Stretch<'a> {
+pub(crate) struct Excerpt<'a> {
     pub(crate) bytes: &'a [u8],
     /// Whether nothing follows
     pub(crate) last: bool,
@@ -91,7 +91,7 @@ pub(crate) struct Stretch<'a> {
     counted: Cell<(usize, u64)>,
 }
 
-impl<'a> Stretch<'a> {
+impl<'a> Excerpt<'a> {
     pub(crate) fn new(bytes: &'a [u8], begin: Place, last: bool) -> Self {
         // All at once is far faster than record by record, but only that tells which are no text.
         let text = simdutf8::basic::from_utf8(&bytes[..bytes.len() - cut_character(bytes)]).ok();
@@ -178,22 +178,22 @@ impl<'r, 'a, R: Read, W: Write, J: Write> Text<'r, 'a, R, W, J> {
     /// Converts the file.
     pub(crate) fn convert(mut self, mut records: impl Records) -> Result<(), ConvertError> {
         loop {
-            let stretch = Stretch::new(self.window.bytes(), self.place, self.window.is_last());
-            let Some(from) = records.convert(self.run, &stretch)? else {
+            let excerpt = Excerpt::new(self.window.bytes(), self.place, self.window.is_last());
+            let Some(from) = records.convert(self.run, &excerpt)? else {
                 return Ok(());
             };
-            self.place = stretch.place(from);
+            self.place = excerpt.place(from);
             self.window.consume(from);
             if !self.window.is_full() {
                 self.read()?;
                 continue;
             }
-            let stretch = Stretch::new(self.window.bytes(), self.place, self.window.is_last());
-            let Some(end) = records.give_up(self.run, &stretch)? else {
+            let excerpt = Excerpt::new(self.window.bytes(), self.place, self.window.is_last());
+            let Some(end) = records.give_up(self.run, &excerpt)? else {
                 let Place { offset, line } = self.place;
                 return Err(ConvertError::RecordTooLong { offset, line });
             };
-            self.place = stretch.place(end);
+            self.place = excerpt.place(end);
             self.window.consume(end);
         }
     }
@@ -262,12 +262,12 @@ impl<F: ObjectFramer> Records for ObjectRecords<F> {
     fn convert<W: Write, J: Write>(
         &mut self,
         run: &mut Run<'_, W, J>,
-        stretch: &Stretch<'_>,
+        excerpt: &Excerpt<'_>,
     ) -> Result<Option<usize>, ConvertError> {
         let mut at = 0;
         loop {
             let object = &mut self.object;
-            let (range, fault) = match self.framer.next(stretch.bytes, at, stretch.last, object) {
+            let (range, fault) = match self.framer.next(excerpt.bytes, at, excerpt.last, object) {
                 Frame::Record(range) => {
                     let outcome = match self.walker.walk(object.as_bytes(), 0) {
                         Ok(_) => run.convert(&self.walker.record(object, 0)),
@@ -284,20 +284,20 @@ impl<F: ObjectFramer> Records for ObjectRecords<F> {
                 Frame::Done => return Ok(None),
             };
             at = range.end;
-            stretch.reject(run, range, fault)?;
+            excerpt.reject(run, range, fault)?;
         }
     }
 
     fn give_up<W: Write, J: Write>(
         &mut self,
         run: &mut Run<'_, W, J>,
-        stretch: &Stretch<'_>,
+        excerpt: &Excerpt<'_>,
     ) -> Result<Option<usize>, ConvertError> {
-        let Some(Frame::Fault(range, fault)) = self.framer.give_up(stretch.bytes, 0) else {
+        let Some(Frame::Fault(range, fault)) = self.framer.give_up(excerpt.bytes, 0) else {
             return Ok(None);
         };
         let end = range.end;
-        stretch.reject(run, range, fault)?;
+        excerpt.reject(run, range, fault)?;
         Ok(Some(end))
     }
 }

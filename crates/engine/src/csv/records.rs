@@ -14,7 +14,7 @@ use crate::error::ConvertError;
 use crate::fault::RecordFault;
 use crate::frame::Frame;
 use crate::run::Run;
-use crate::text::{Records, Stretch};
+use crate::text::{Excerpt, Records};
 
 /// A file's rows, the header before them included.
 pub(crate) struct CsvRecords<'a> {
@@ -54,14 +54,14 @@ impl<'a> CsvRecords<'a> {
     fn reject<W: Write, J: Write>(
         &self,
         run: &mut Run<'_, W, J>,
-        stretch: &Stretch<'_>,
+        excerpt: &Excerpt<'_>,
         range: Range<usize>,
         fault: RecordFault,
     ) -> Result<(), ConvertError> {
         if self.layout.is_none() && self.format.header {
             return Err(ConvertError::Header(fault.message(&run.mapping.field_names)));
         }
-        stretch.reject(run, range, fault)
+        excerpt.reject(run, range, fault)
     }
 }
 
@@ -69,14 +69,14 @@ impl Records for CsvRecords<'_> {
     fn convert<W: Write, J: Write>(
         &mut self,
         run: &mut Run<'_, W, J>,
-        stretch: &Stretch<'_>,
+        excerpt: &Excerpt<'_>,
     ) -> Result<Option<usize>, ConvertError> {
         let mut at = 0;
         loop {
-            let (range, fault) = match self.rows.next(stretch.bytes, at, stretch.last) {
+            let (range, fault) = match self.rows.next(excerpt.bytes, at, excerpt.last) {
                 Frame::Record(range) => {
                     let row =
-                        stretch.text(range.clone()).map(|(text, base)| self.rows.row(text, base));
+                        excerpt.text(range.clone()).map(|(text, base)| self.rows.row(text, base));
                     let Some(layout) = &self.layout else {
                         let unreadable = || ConvertError::Header("it is not UTF-8".into());
                         let (layout, is_header) = self.read_header(row.ok_or_else(unreadable)?)?;
@@ -102,18 +102,18 @@ impl Records for CsvRecords<'_> {
                 Frame::Done => return Ok(None),
             };
             at = range.end;
-            self.reject(run, stretch, range, fault)?;
+            self.reject(run, excerpt, range, fault)?;
         }
     }
 
     fn give_up<W: Write, J: Write>(
         &mut self,
         run: &mut Run<'_, W, J>,
-        stretch: &Stretch<'_>,
+        excerpt: &Excerpt<'_>,
     ) -> Result<Option<usize>, ConvertError> {
-        let (range, fault) = Rows::give_up(stretch.bytes, 0);
+        let (range, fault) = Rows::give_up(excerpt.bytes, 0);
         let end = range.end;
-        self.reject(run, stretch, range, fault)?;
+        self.reject(run, excerpt, range, fault)?;
         Ok(Some(end))
     }
 }

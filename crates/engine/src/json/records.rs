@@ -9,7 +9,7 @@ use crate::fault::RecordFault;
 use crate::frame::Frame;
 use crate::projection::Projection;
 use crate::run::Run;
-use crate::text::{Records, Stretch};
+use crate::text::{Excerpt, Records};
 
 /// A file's records.
 pub(crate) struct JsonRecords {
@@ -33,14 +33,14 @@ impl Records for JsonRecords {
     fn convert<W: Write, J: Write>(
         &mut self,
         run: &mut Run<'_, W, J>,
-        stretch: &Stretch<'_>,
+        excerpt: &Excerpt<'_>,
     ) -> Result<Option<usize>, ConvertError> {
         let mut at = 0;
         loop {
-            let next = self.framer.next(&mut self.walker, stretch.bytes, at, stretch.last);
+            let next = self.framer.next(&mut self.walker, excerpt.bytes, at, excerpt.last);
             let (range, fault) = match next {
                 Frame::Record(range) => {
-                    let outcome = match stretch.text(range.clone()) {
+                    let outcome = match excerpt.text(range.clone()) {
                         Some((text, base)) => run.convert(&self.walker.record(text, base)),
                         None => Outcome::Rejected(RecordFault::NotUtf8),
                     };
@@ -55,20 +55,20 @@ impl Records for JsonRecords {
                 Frame::Done => return Ok(None),
             };
             at = range.end;
-            stretch.reject(run, range, fault)?;
+            excerpt.reject(run, range, fault)?;
         }
     }
 
     fn give_up<W: Write, J: Write>(
         &mut self,
         run: &mut Run<'_, W, J>,
-        stretch: &Stretch<'_>,
+        excerpt: &Excerpt<'_>,
     ) -> Result<Option<usize>, ConvertError> {
-        let Some(Frame::Fault(range, fault)) = self.framer.give_up(stretch.bytes, 0) else {
+        let Some(Frame::Fault(range, fault)) = self.framer.give_up(excerpt.bytes, 0) else {
             return Ok(None);
         };
         let end = range.end;
-        stretch.reject(run, range, fault)?;
+        excerpt.reject(run, range, fault)?;
         Ok(Some(end))
     }
 }
