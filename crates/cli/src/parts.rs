@@ -128,7 +128,7 @@ impl Conversion<'_> {
                 }
             };
             counts.add(&converted.counts);
-            if Part::is_too_long(converted.left) {
+            if converted.is_too_long() {
                 return Err(Unsplit::Whole);
             }
             left.clear();

@@ -86,6 +86,14 @@ pub struct ConvertedPart {
     pub left: usize,
 }
 
+impl ConvertedPart {
+    /// Whether so much is left that a record may be longer than can be: the file has to be converted
+    /// in one piece, which gives it up as it does any other.
+    pub fn is_too_long(&self) -> bool {
+        self.left >= MAX_RECORD
+    }
+}
+
 impl Boundary {
     /// Before a file's first record.
     pub fn beginning() -> Self {
@@ -176,12 +184,6 @@ impl Part {
     /// The last `count` bytes.
     pub fn tail(&self, count: usize) -> &[u8] {
         &self.bytes[self.length - count..self.length]
-    }
-
-    /// Whether what is left of it is so much that no record ends in it: the file cannot be converted
-    /// in parts.
-    pub fn is_too_long(left: usize) -> bool {
-        left >= MAX_RECORD
     }
 
     fn place_of(&self, at: usize) -> Place {

@@ -1,6 +1,7 @@
 //! What a source's records look like, learnt from those before.
 //!
-//! Between two values of a record stand brackets, a name, punctuation and white space: a gap.
+//! Between two values of a record, or a bracket and a value, stand a name, punctuation, closing
+//! brackets and white space: a gap.
 //! Records of one source are alike, so what follows a gap is most often what followed it before. It
 //! is enough then to compare bytes: within the same brackets, the same bytes lead to the same place,
 //! which the walker found strictly the first time. Nothing here decides what is valid; a gap that is
@@ -12,7 +13,9 @@ use crate::lanes::{self, Block, LANES};
 use crate::projection::NodeId;
 
 /// Gaps that are remembered behind another one.
-const GUESSES: usize = 4;
+const GUESSES: usize = 2;
+/// Places in the index of gaps by their first name; a power of two.
+const INDEXED: usize = 64;
 /// Gaps longer than this are not learnt.
 const LONGEST_GAP: usize = 256;
 /// Gaps that are learnt within the same brackets: where names are data there is no end of them.
@@ -25,10 +28,8 @@ const MOST_NESTINGS: usize = 64;
 pub(super) struct Layout {
     nestings: Vec<Nesting>,
     gaps: Vec<Gap>,
-    /// What gaps have behind their first block
+    /// What gaps have behind their first blocks
     blocks: Vec<MaskedBlock>,
-    /// The wanted objects that gaps lead into
-    entered: Vec<NodeId>,
 }
 
 /// A gap, by number.
@@ -48,6 +49,8 @@ struct Nesting {
     node: Option<NodeId>,
     depth: usize,
     known: HashMap<Box<[u8]>, GapId>,
+    /// The two latest gaps of each first name, where members come in any order
+    index: Vec<[GapId; 2]>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +64,8 @@ pub(super) enum Bracket {
 pub(super) enum Next {
     /// The record's end
     End,
+    /// The inside of an object or array; and of which place in the projection, if it is wanted
+    Inside(Option<NodeId>),
     /// A value that is not wanted
     Skipped,
     /// A value that is wanted as a whole, and its slot
@@ -74,6 +79,7 @@ pub(super) enum Next {
 pub(super) enum Shortcut {
     Note(u32),
     Skip,
+    GoInside,
     End,
     None,
 }
@@ -95,11 +101,8 @@ struct Gap {
     length: usize,
     shortcut: Shortcut,
     crossing: Crossing,
-    entered: (u32, u32),
     /// What followed it, the latest first
     guesses: [GapId; GUESSES],
-    /// How many followed
-    followed: usize,
 }
 
 /// Up to sixteen bytes to compare with.
@@ -127,6 +130,28 @@ impl MaskedBlock {
     }
 }
 
+/// Masks of the bytes up to each place of a block.
+const UP_TO: [u128; LANES] = {
+    let mut masks = [0; LANES];
+    let mut place = 0;
+    while place < LANES {
+        masks[place] = u128::MAX >> (8 * (LANES - 1 - place));
+        place += 1;
+    }
+    masks
+};
+
+/// Where in the index a gap is that begins so: by the bytes up to its second quote.
+#[inline(always)]
+fn first_name(block: &Block) -> usize {
+    let quotes = lanes::either(block, b'"', b'"');
+    let behind_first = quotes & quotes.wrapping_sub(1);
+    let own = UP_TO.get(behind_first.trailing_zeros() as usize).copied().unwrap_or(u128::MAX);
+    let bits = u128::from_le_bytes(*block) & own;
+    let mixed = ((bits >> 64) as u64 ^ bits as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> 32) as usize % INDEXED
+}
+
 impl Layout {
     /// Before a record.
     pub(super) const START: GapId = GapId(0);
@@ -142,6 +167,7 @@ impl Layout {
             node: None,
             depth: 0,
             known: HashMap::new(),
+            index: vec![[Self::UNKNOWN; 2]; INDEXED],
         };
         let outside_gap = || Gap {
             first: [MaskedBlock::NEVER; 2],
@@ -149,15 +175,12 @@ impl Layout {
             length: 0,
             shortcut: Shortcut::None,
             crossing: Crossing { nesting: Self::OUTSIDE, next: Next::End },
-            entered: (0, 0),
             guesses: [Self::UNKNOWN; GUESSES],
-            followed: 0,
         };
         Self {
             nestings: vec![outside],
             gaps: vec![outside_gap(), outside_gap()],
             blocks: Vec::new(),
-            entered: Vec::new(),
         }
     }
 
@@ -171,14 +194,26 @@ impl Layout {
         at: usize,
     ) -> Option<(GapId, Shortcut, usize)> {
         let block = lanes::block(bytes, at)?;
-        let [latest, others @ ..] = &self.gaps[usize::from(last.0)].guesses;
-        if let Some((shortcut, end)) = self.passed(*latest, block, bytes, at) {
-            return Some((*latest, shortcut, end));
+        let last = &self.gaps[usize::from(last.0)];
+        let [latest, other] = last.guesses;
+        if let Some((shortcut, end)) = self.passed(latest, block, bytes, at) {
+            return Some((latest, shortcut, end));
         }
-        others.iter().find_map(|other| {
-            let (shortcut, end) = self.passed(*other, block, bytes, at)?;
-            Some((*other, shortcut, end))
-        })
+        if let Some((shortcut, end)) = self.passed(other, block, bytes, at) {
+            return Some((other, shortcut, end));
+        }
+        None
+    }
+
+    /// The same where members come in any order: gaps are found by their first names.
+    pub(super) fn by_name(&self, last: GapId, bytes: &[u8], at: usize) -> Option<(GapId, usize)> {
+        let block = lanes::block(bytes, at)?;
+        let nesting = &self.nestings[usize::from(self.crossing(last).nesting.0)];
+        let [latest, other] = nesting.index[first_name(block)];
+        if let Some((_, end)) = self.passed(latest, block, bytes, at) {
+            return Some((latest, end));
+        }
+        self.passed(other, block, bytes, at).map(|(_, end)| (other, end))
     }
 
     /// What is behind a gap, and where, if the block and the bytes at `at` are like it.
@@ -215,20 +250,8 @@ impl Layout {
         self.gaps[usize::from(gap.0)].crossing
     }
 
-    /// The wanted objects that a gap leads into.
-    pub(super) fn entered(&self, gap: GapId) -> &[NodeId] {
-        let (start, end) = self.gaps[usize::from(gap.0)].entered;
-        &self.entered[start as usize..end as usize]
-    }
-
     /// Remembers a gap behind another one, unless it is too long or too many are known.
-    pub(super) fn learn(
-        &mut self,
-        last: GapId,
-        text: &[u8],
-        crossing: Crossing,
-        entered: &[NodeId],
-    ) -> GapId {
+    pub(super) fn learn(&mut self, last: GapId, text: &[u8], crossing: Crossing) -> GapId {
         let from = usize::from(self.crossing(last).nesting.0);
         let known = &self.nestings[from].known;
         let gap = match known.get(text) {
@@ -239,36 +262,48 @@ impl Layout {
                 return Self::UNKNOWN;
             }
             None => {
-                let gap = self.add(text, crossing, entered);
+                let gap = self.add(text, crossing);
                 self.nestings[from].known.insert(text.into(), gap);
                 gap
             }
         };
+        let padded;
+        let block = match lanes::block(text, 0) {
+            Some(block) => Some(block),
+            None => {
+                padded = [text, &[0; LANES]].concat();
+                lanes::block(&padded, 0)
+            }
+        };
+        if let Some(block) = block {
+            let [latest, other] = &mut self.nestings[from].index[first_name(block)];
+            if *latest != gap {
+                *other = std::mem::replace(latest, gap);
+            }
+        }
         // Of what has not been learnt it is not known what followed.
         if last != Self::UNKNOWN {
             let last = &mut self.gaps[usize::from(last.0)];
-            // What was the latest takes the place of one in turn.
-            last.followed += 1;
-            last.guesses[last.followed % GUESSES] = last.guesses[0];
-            last.guesses[0] = gap;
+            let [latest, other] = &mut last.guesses;
+            if *latest != gap {
+                *other = std::mem::replace(latest, gap);
+            }
         }
         gap
     }
 
-    fn add(&mut self, text: &[u8], crossing: Crossing, entered: &[NodeId]) -> GapId {
+    fn add(&mut self, text: &[u8], crossing: Crossing) -> GapId {
         let first = self.blocks.len() as u32;
         let mut blocks = text.chunks(LANES).map(MaskedBlock::new);
         let mut block = || blocks.next().unwrap_or(MaskedBlock::NEVER);
         let first_blocks = [block(), block()];
         self.blocks.extend(blocks);
-        let first_entered = self.entered.len() as u32;
-        self.entered.extend_from_slice(entered);
         let shortcut = match crossing.next {
-            _ if !entered.is_empty() => Shortcut::None,
             Next::End => Shortcut::End,
+            Next::Inside(None) => Shortcut::GoInside,
             Next::Skipped => Shortcut::Skip,
             Next::Noted(slot) => Shortcut::Note(slot),
-            Next::Walked(_) => Shortcut::None,
+            Next::Inside(Some(_)) | Next::Walked(_) => Shortcut::None,
         };
         self.gaps.push(Gap {
             shortcut,
@@ -276,9 +311,7 @@ impl Layout {
             rest: (first, self.blocks.len() as u32),
             length: text.len(),
             crossing,
-            entered: (first_entered, self.entered.len() as u32),
             guesses: [Self::UNKNOWN; GUESSES],
-            followed: 0,
         });
         GapId(self.gaps.len() as u16 - 1)
     }
@@ -303,7 +336,8 @@ impl Layout {
         let at = known.unwrap_or_else(|| {
             let depth = self.nestings[usize::from(outer.0)].depth + 1;
             let known = HashMap::new();
-            self.nestings.push(Nesting { outer, bracket, node, depth, known });
+            let index = vec![[Self::UNKNOWN; 2]; INDEXED];
+            self.nestings.push(Nesting { outer, bracket, node, depth, known, index });
             self.nestings.len() - 1
         });
         Some(NestingId(at as u16))

@@ -37,8 +37,6 @@ enum Kind {
 pub(crate) struct Walker {
     projection: Projection,
     layout: Layout,
-    /// The wanted objects that the gap being crossed leads into
-    entered: Vec<NodeId>,
     fixed: Vec<Span>,
     elements: Vec<Span>,
     /// Elements of the exploded array so far.
@@ -55,7 +53,6 @@ impl Walker {
         let (fixed, _) = projection.slots();
         Self {
             layout: Layout::new(),
-            entered: Vec::new(),
             met_at: vec![0; projection.nodes()],
             record_number: 0,
             projection,
@@ -88,42 +85,66 @@ impl Walker {
                     }),
                     Shortcut::Skip if first == b'"' => Some(string(bytes, end + 1)?.0 + 1),
                     Shortcut::Skip => few_digits(bytes, end),
+                    Shortcut::GoInside => Some(end),
                     Shortcut::End => return Ok(end),
-                    Shortcut::None => {
-                        self.enter(next);
-                        None
-                    }
+                    Shortcut::None => None,
                 };
                 if let Some(behind) = behind {
                     (gap, at) = (next, behind);
                     continue;
                 }
-                if is_plain_value(first)
+                if self.is_as_before(next, first)
                     && let Some(behind) = self.value_behind(next, bytes, end)?
                 {
                     (gap, at) = (next, behind);
                     continue;
                 }
             }
-            let (next, end) = self.cross(gap, bytes, at)?;
-            match self.value_behind(next, bytes, end)? {
-                Some(behind) => (gap, at) = (next, behind),
-                None => return Ok(end),
+            match self.go_on(gap, bytes, at)? {
+                (next, _, Some(behind)) => (gap, at) = (next, behind),
+                (_, end, None) => return Ok(end),
             }
         }
     }
 
-    /// Meets the wanted objects that a gap leads into.
-    fn enter(&mut self, gap: GapId) {
-        for at in 0..self.layout.entered(gap).len() {
-            self.meet(self.layout.entered(gap)[at]);
-        }
+    /// Passes a gap that is none of those guessed, and the value behind it; gives the gap, the byte
+    /// after it and the byte after the value, if the record does not end there.
+    #[inline(never)]
+    fn go_on(
+        &mut self,
+        last: GapId,
+        bytes: &[u8],
+        at: usize,
+    ) -> Result<(GapId, usize, Option<usize>), Stop> {
+        let known = self.layout.by_name(last, bytes, at);
+        let known = known.filter(|(gap, end)| {
+            bytes.get(*end).is_some_and(|first| self.is_as_before(*gap, *first))
+        });
+        let (gap, end) = match known {
+            Some(known) => known,
+            None => self.cross(last, bytes, at)?,
+        };
+        Ok((gap, end, self.value_behind(gap, bytes, end)?))
+    }
+
+    /// Whether what is behind a known gap is what can be there, whatever was before: the inside of a
+    /// wanted object, or a value that is neither an object nor an array.
+    fn is_as_before(&self, gap: GapId, first: u8) -> bool {
+        matches!(self.layout.crossing(gap).next, Next::Inside(_))
+            || matches!(first, b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n')
     }
 
     /// Walks over the value behind a gap; none at the record's end.
+    #[inline(never)]
     fn value_behind(&mut self, gap: GapId, bytes: &[u8], at: usize) -> Result<Option<usize>, Stop> {
         Ok(Some(match self.layout.crossing(gap).next {
             Next::End => return Ok(None),
+            Next::Inside(node) => {
+                if let Some(node) = node {
+                    self.meet(node);
+                }
+                at
+            }
             Next::Skipped => skip_value(bytes, at, self.depth_behind(gap))?,
             Next::Noted(slot) => {
                 let (kind, end) = whole_value(bytes, at, self.depth_behind(gap))?;
@@ -141,61 +162,53 @@ impl Walker {
     /// Crosses the gap at `start`, byte by byte, and learns it. Gives it and the byte after it.
     #[inline(never)]
     fn cross(&mut self, last: GapId, bytes: &[u8], start: usize) -> Result<(GapId, usize), Stop> {
-        self.entered.clear();
-        let mut nesting = self.layout.crossing(last).nesting;
+        let Crossing { mut nesting, next: before } = self.layout.crossing(last);
         let mut at = start;
-        // What is wanted of the value at `at`; none behind a value
-        let mut value = (nesting == Layout::OUTSIDE).then_some(Some(Projection::ROOT));
+        // Behind a value a comma leads to the next one, behind an opening bracket nothing does.
+        let mut is_first = matches!(before, Next::Inside(_));
         let next = loop {
-            let Some(node) = value else {
+            let (bracket, node, outer) = self.layout.innermost(nesting);
+            let value = if nesting == Layout::OUTSIDE {
+                Some(Projection::ROOT)
+            } else {
                 at = skip_white_space(bytes, at);
-                let (bracket, node, outer) = self.layout.innermost(nesting);
                 match (byte(bytes, at)?, bracket) {
-                    (b',', _) => {
-                        at = skip_white_space(bytes, at + 1);
-                        value = Some(self.member(bytes, &mut at, bracket, node)?);
-                    }
                     (b'}', Bracket::Object) | (b']', Bracket::Array) => {
                         at += 1;
                         nesting = outer;
                         if nesting == Layout::OUTSIDE {
                             break Next::End;
                         }
+                        is_first = false;
+                        continue;
+                    }
+                    _ if is_first => self.member(bytes, &mut at, bracket, node)?,
+                    (b',', _) => {
+                        at = skip_white_space(bytes, at + 1);
+                        self.member(bytes, &mut at, bracket, node)?
                     }
                     (_, Bracket::Object) => return syntax(at, "`,` or `}` was expected"),
                     (_, Bracket::Array) => return syntax(at, "`,` or `]` was expected"),
                 }
-                continue;
             };
             let bracket = match byte(bytes, at)? {
-                b'{' if node.is_none_or(|node| self.is_told_by_names(node)) => Bracket::Object,
-                b'[' if node.is_none() => Bracket::Array,
-                _ => break self.wanted(node),
+                b'{' if value.is_none_or(|node| self.is_told_by_names(node)) => Bracket::Object,
+                b'[' if value.is_none() => Bracket::Array,
+                _ => break self.wanted(value),
             };
-            let Some(inside) = self.layout.inside(nesting, bracket, node) else {
-                break self.wanted(node);
+            let Some(inside) = self.layout.inside(nesting, bracket, value) else {
+                break self.wanted(value);
             };
             check_depth(at, self.layout.depth(inside))?;
-            // The record itself is met once.
-            if let Some(node) = node.filter(|node| *node != Projection::ROOT) {
-                self.meet(node);
-                self.entered.push(node);
+            nesting = inside;
+            at += 1;
+            // Of a record the first name is found at once.
+            if value != Some(Projection::ROOT) {
+                break Next::Inside(value);
             }
-            at = skip_white_space(bytes, at + 1);
-            let closing = if bracket == Bracket::Object { b'}' } else { b']' };
-            value = None;
-            if byte(bytes, at)? == closing {
-                at += 1;
-                if nesting == Layout::OUTSIDE {
-                    break Next::End;
-                }
-            } else {
-                nesting = inside;
-                value = Some(self.member(bytes, &mut at, bracket, node)?);
-            }
+            is_first = true;
         };
-        let crossing = Crossing { nesting, next };
-        let gap = self.layout.learn(last, &bytes[start..at], crossing, &self.entered);
+        let gap = self.layout.learn(last, &bytes[start..at], Crossing { nesting, next });
         Ok((gap, at))
     }
 
@@ -383,12 +396,6 @@ impl Walker {
             self.clear_inside(inside);
         }
     }
-}
-
-/// Whether a value begins so that is neither an object nor an array: what a known gap may be
-/// followed by, whatever followed it before.
-fn is_plain_value(first: u8) -> bool {
-    matches!(first, b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n')
 }
 
 /// The kind of a value that is taken as a whole, and the byte after it.
