@@ -63,13 +63,26 @@ pub(crate) fn not_text(head: &[u8]) -> Option<&'static str> {
     known.or_else(|| looks_binary(head).then_some("not UTF-8 text"))
 }
 
+/// Control characters that are not those of text.
+const CONTROL: [bool; 256] = {
+    let mut is_control = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        is_control[byte] = matches!(byte, 0x02..=0x08 | 0x0e..=0x1a | 0x1c | 0x1d | 0x1f | 0x7f);
+        byte += 1;
+    }
+    is_control
+};
+
 /// Text holds no NUL, few control characters besides white space and the separators of Hive and
 /// RFC 7464, and little that is not UTF-8.
 fn looks_binary(head: &[u8]) -> bool {
     const FEW: usize = 8;
-    let control = |c: &&u8| matches!(c, 0x02..=0x08 | 0x0e..=0x1a | 0x1c | 0x1d | 0x1f | 0x7f);
-    let controls = head.iter().filter(control).count();
-    let invalid = head.utf8_chunks().filter(|chunk| !chunk.invalid().is_empty()).count();
+    let controls = head.iter().map(|byte| usize::from(CONTROL[usize::from(*byte)])).sum::<usize>();
+    let invalid = match simdutf8::basic::from_utf8(head) {
+        Ok(_) => 0,
+        Err(_) => head.utf8_chunks().filter(|chunk| !chunk.invalid().is_empty()).count(),
+    };
     let odd = controls + invalid;
     head.contains(&0) || (odd > FEW && odd * 7 > head.len())
 }
