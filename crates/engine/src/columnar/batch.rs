@@ -234,7 +234,13 @@ impl<'b> Rows<'b> {
         let (fixed, _) = projection.slots();
         let mut direct = vec![None; fixed];
         let mut places = members(batch, projection, Projection::ROOT);
+        // Of columns whose names differ in their case alone, the last that is not null counts.
+        let names: Vec<String> =
+            places.iter().map(|place| place.field.name().to_lowercase()).collect();
+        let is_alone = |name: &String| names.iter().filter(|other| *other == name).count() == 1;
+        let mut alone = names.iter().map(is_alone);
         places.retain(|place| match (&place.inside, place.slot) {
+            _ if !alone.next().unwrap_or_default() => true,
             (Inside::Scalars(_, None), Some(Slot::Fixed(slot))) => {
                 direct[slot] = Direct::of(place.array);
                 direct[slot].is_none()
@@ -363,5 +369,46 @@ fn write_json(field: &Field, array: &dyn Array, row: usize, out: &mut String) {
             }
         }
         _ => Scalars::of(field, array).write_json(row, out),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{Float64Array, Int64Array, StringArray};
+    use arrow_schema::Fields;
+
+    use super::*;
+
+    /// The value of the column `user` in each row of a batch with these columns.
+    fn users(columns: Vec<(&str, Arc<dyn Array>)>) -> Vec<String> {
+        let fields =
+            columns.iter().map(|(name, array)| Field::new(*name, array.data_type().clone(), true));
+        let fields = Fields::from(fields.collect::<Vec<_>>());
+        let arrays = columns.into_iter().map(|(_, array)| array).collect();
+        let batch = StructArray::new(fields, arrays, None);
+        let mut projection = Projection::empty();
+        let slot = projection.add(&"user".parse().unwrap());
+        let mut rows = Rows::new(&batch, &projection);
+        let shown = |value: Value<'_>| match value {
+            Value::Missing => "-".to_owned(),
+            Value::Integer(number) => number.to_string(),
+            Value::Number(text) => text.to_owned(),
+            Value::Text(text) => text.decode(&mut String::new()).unwrap().to_owned(),
+            other => panic!("{other:?}"),
+        };
+        (0..batch.len()).map(|row| shown(rows.read(row).value(slot, 0))).collect()
+    }
+
+    #[test]
+    fn of_columns_that_differ_in_case_the_last_that_is_not_null_counts() {
+        let numbers = || Arc::new(Int64Array::from(vec![Some(1), Some(2), None]));
+        let texts = || Arc::new(StringArray::from(vec![Some("a"), None, None]));
+        let floats = || Arc::new(Float64Array::from(vec![Some(0.5), None, None]));
+        assert_eq!(users(vec![("User", numbers())]), ["1", "2", "-"]);
+        assert_eq!(users(vec![("user", numbers()), ("User", texts())]), ["a", "2", "-"]);
+        assert_eq!(users(vec![("user", numbers()), ("USER", floats())]), ["0.5", "2", "-"]);
+        assert_eq!(users(vec![("USER", floats()), ("user", numbers())]), ["1", "2", "-"]);
     }
 }
