@@ -59,23 +59,57 @@ pub(crate) fn objects(
     }
 }
 
-/// Converts the records of a text file, whatever its format.
+/// The records of a text file, whatever its format.
 pub(crate) trait Records {
+    /// What comes next in the excerpt from `at` on; a record is decoded.
+    fn next(&mut self, excerpt: &Excerpt<'_>, at: usize) -> Frame;
+
+    /// Converts the record that came last; none if it was no record but a header.
+    fn convert_last<W: Write, J: Write>(
+        &mut self,
+        run: &mut Run<'_, W, J>,
+        excerpt: &Excerpt<'_>,
+        range: Range<usize>,
+    ) -> Result<Option<Outcome>, ConvertError>;
+
+    /// Gives up the record that the excerpt begins with, and which is longer than a window; none if
+    /// the file cannot be read on from there.
+    fn give_up(&mut self, excerpt: &Excerpt<'_>) -> Option<(Range<usize>, RecordFault)>;
+
+    /// Fails the file, if it cannot be read without what is broken here.
+    fn check_fault(&self, _: &RecordFault, _field_names: &[String]) -> Result<(), ConvertError> {
+        Ok(())
+    }
+
     /// Converts all that the excerpt holds. Gives the place from which on more bytes are needed;
     /// none at the file's end.
     fn convert<W: Write, J: Write>(
         &mut self,
         run: &mut Run<'_, W, J>,
         excerpt: &Excerpt<'_>,
-    ) -> Result<Option<usize>, ConvertError>;
-
-    /// Gives up the record that the excerpt begins with, and which is longer than a window. Gives
-    /// the place behind what was given up; none if the file cannot be read on from there.
-    fn give_up<W: Write, J: Write>(
-        &mut self,
-        run: &mut Run<'_, W, J>,
-        excerpt: &Excerpt<'_>,
-    ) -> Result<Option<usize>, ConvertError>;
+    ) -> Result<Option<usize>, ConvertError> {
+        let mut at = 0;
+        loop {
+            let (range, fault) = match self.next(excerpt, at) {
+                Frame::Record(range) => {
+                    at = range.end;
+                    let Some(outcome) = self.convert_last(run, excerpt, range.clone())? else {
+                        continue;
+                    };
+                    match run.count(outcome)? {
+                        Some(fault) => (range, fault),
+                        None => continue,
+                    }
+                }
+                Frame::Fault(range, fault) => (range, fault),
+                Frame::More(from) => return Ok(Some(from)),
+                Frame::Done => return Ok(None),
+            };
+            at = range.end;
+            self.check_fault(&fault, &run.mapping.field_names)?;
+            excerpt.reject(run, range, fault)?;
+        }
+    }
 }
 
 /// Part of a file's text, from the beginning of a record on.
@@ -189,10 +223,13 @@ impl<'r, 'a, R: Read, W: Write, J: Write> Text<'r, 'a, R, W, J> {
                 continue;
             }
             let excerpt = Excerpt::new(self.window.bytes(), self.place, self.window.is_last());
-            let Some(end) = records.give_up(self.run, &excerpt)? else {
+            let Some((range, fault)) = records.give_up(&excerpt) else {
                 let Place { offset, line } = self.place;
                 return Err(ConvertError::RecordTooLong { offset, line });
             };
+            records.check_fault(&fault, &self.run.mapping.field_names)?;
+            let end = range.end;
+            excerpt.reject(self.run, range, fault)?;
             self.place = excerpt.place(end);
             self.window.consume(end);
         }
@@ -259,46 +296,27 @@ impl<F: ObjectFramer> ObjectRecords<F> {
 }
 
 impl<F: ObjectFramer> Records for ObjectRecords<F> {
-    fn convert<W: Write, J: Write>(
-        &mut self,
-        run: &mut Run<'_, W, J>,
-        excerpt: &Excerpt<'_>,
-    ) -> Result<Option<usize>, ConvertError> {
-        let mut at = 0;
-        loop {
-            let object = &mut self.object;
-            let (range, fault) = match self.framer.next(excerpt.bytes, at, excerpt.last, object) {
-                Frame::Record(range) => {
-                    let outcome = match self.walker.walk(object.as_bytes(), 0) {
-                        Ok(_) => run.convert(&self.walker.record(object, 0)),
-                        Err(fault) => Outcome::Rejected(fault.into()),
-                    };
-                    at = range.end;
-                    match run.count(outcome)? {
-                        Some(fault) => (range, fault),
-                        None => continue,
-                    }
-                }
-                Frame::Fault(range, fault) => (range, fault),
-                Frame::More(from) => return Ok(Some(from)),
-                Frame::Done => return Ok(None),
-            };
-            at = range.end;
-            excerpt.reject(run, range, fault)?;
-        }
+    fn next(&mut self, excerpt: &Excerpt<'_>, at: usize) -> Frame {
+        self.framer.next(excerpt.bytes, at, excerpt.last, &mut self.object)
     }
 
-    fn give_up<W: Write, J: Write>(
+    fn convert_last<W: Write, J: Write>(
         &mut self,
         run: &mut Run<'_, W, J>,
-        excerpt: &Excerpt<'_>,
-    ) -> Result<Option<usize>, ConvertError> {
-        let Some(Frame::Fault(range, fault)) = self.framer.give_up(excerpt.bytes, 0) else {
-            return Ok(None);
-        };
-        let end = range.end;
-        excerpt.reject(run, range, fault)?;
-        Ok(Some(end))
+        _: &Excerpt<'_>,
+        _: Range<usize>,
+    ) -> Result<Option<Outcome>, ConvertError> {
+        Ok(Some(match self.walker.walk(self.object.as_bytes(), 0) {
+            Ok(_) => run.convert(&self.walker.record(&self.object, 0)),
+            Err(fault) => Outcome::Rejected(fault.into()),
+        }))
+    }
+
+    fn give_up(&mut self, excerpt: &Excerpt<'_>) -> Option<(Range<usize>, RecordFault)> {
+        match self.framer.give_up(excerpt.bytes, 0) {
+            Some(Frame::Fault(range, fault)) => Some((range, fault)),
+            _ => None,
+        }
     }
 }
 

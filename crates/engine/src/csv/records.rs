@@ -50,70 +50,49 @@ impl<'a> CsvRecords<'a> {
         };
         Ok((CsvLayout::new(names, self.columns)?, self.format.header))
     }
-
-    fn reject<W: Write, J: Write>(
-        &self,
-        run: &mut Run<'_, W, J>,
-        excerpt: &Excerpt<'_>,
-        range: Range<usize>,
-        fault: RecordFault,
-    ) -> Result<(), ConvertError> {
-        if self.layout.is_none() && self.format.header {
-            return Err(ConvertError::Header(fault.message(&run.mapping.field_names)));
-        }
-        excerpt.reject(run, range, fault)
-    }
 }
 
 impl Records for CsvRecords<'_> {
-    fn convert<W: Write, J: Write>(
-        &mut self,
-        run: &mut Run<'_, W, J>,
-        excerpt: &Excerpt<'_>,
-    ) -> Result<Option<usize>, ConvertError> {
-        let mut at = 0;
-        loop {
-            let (range, fault) = match self.rows.next(excerpt.bytes, at, excerpt.last) {
-                Frame::Record(range) => {
-                    let row =
-                        excerpt.text(range.clone()).map(|(text, base)| self.rows.row(text, base));
-                    let Some(layout) = &self.layout else {
-                        let unreadable = || ConvertError::Header("it is not UTF-8".into());
-                        let (layout, is_header) = self.read_header(row.ok_or_else(unreadable)?)?;
-                        self.layout = Some(Arc::new(layout));
-                        if is_header {
-                            at = range.end;
-                        }
-                        continue;
-                    };
-                    let outcome = match row.map(|row| layout.row(row)) {
-                        Some(Ok(row)) => run.convert(&row),
-                        Some(Err(fault)) => Outcome::Rejected(fault),
-                        None => Outcome::Rejected(RecordFault::NotUtf8),
-                    };
-                    at = range.end;
-                    match run.count(outcome)? {
-                        Some(fault) => (range, fault),
-                        None => continue,
-                    }
-                }
-                Frame::Fault(range, fault) => (range, fault),
-                Frame::More(from) => return Ok(Some(from)),
-                Frame::Done => return Ok(None),
-            };
-            at = range.end;
-            self.reject(run, excerpt, range, fault)?;
-        }
+    #[inline(always)]
+    fn next(&mut self, excerpt: &Excerpt<'_>, at: usize) -> Frame {
+        self.rows.next(excerpt.bytes, at, excerpt.last)
     }
 
-    fn give_up<W: Write, J: Write>(
+    #[inline(always)]
+    fn convert_last<W: Write, J: Write>(
         &mut self,
         run: &mut Run<'_, W, J>,
         excerpt: &Excerpt<'_>,
-    ) -> Result<Option<usize>, ConvertError> {
-        let (range, fault) = Rows::give_up(excerpt.bytes, 0);
-        let end = range.end;
-        self.reject(run, excerpt, range, fault)?;
-        Ok(Some(end))
+        range: Range<usize>,
+    ) -> Result<Option<Outcome>, ConvertError> {
+        let row = excerpt.text(range).map(|(text, base)| self.rows.row(text, base));
+        let layout = match &self.layout {
+            Some(layout) => layout,
+            None => {
+                let unreadable = || ConvertError::Header("it is not UTF-8".into());
+                let (layout, is_header) = self.read_header(row.ok_or_else(unreadable)?)?;
+                let layout = self.layout.insert(Arc::new(layout));
+                if is_header {
+                    return Ok(None);
+                }
+                layout
+            }
+        };
+        Ok(Some(match row.map(|row| layout.row(row)) {
+            Some(Ok(row)) => run.convert(&row),
+            Some(Err(fault)) => Outcome::Rejected(fault),
+            None => Outcome::Rejected(RecordFault::NotUtf8),
+        }))
+    }
+
+    fn give_up(&mut self, excerpt: &Excerpt<'_>) -> Option<(Range<usize>, RecordFault)> {
+        Some(Rows::give_up(excerpt.bytes, 0))
+    }
+
+    fn check_fault(&self, fault: &RecordFault, field_names: &[String]) -> Result<(), ConvertError> {
+        match self.layout {
+            None if self.format.header => Err(ConvertError::Header(fault.message(field_names))),
+            _ => Ok(()),
+        }
     }
 }

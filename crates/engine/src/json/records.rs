@@ -1,6 +1,7 @@
 //! Converts record after record.
 
 use std::io::Write;
+use std::ops::Range;
 
 use super::{Framer, Walker};
 use crate::convert::Outcome;
@@ -30,45 +31,28 @@ impl JsonRecords {
 }
 
 impl Records for JsonRecords {
-    fn convert<W: Write, J: Write>(
-        &mut self,
-        run: &mut Run<'_, W, J>,
-        excerpt: &Excerpt<'_>,
-    ) -> Result<Option<usize>, ConvertError> {
-        let mut at = 0;
-        loop {
-            let next = self.framer.next(&mut self.walker, excerpt.bytes, at, excerpt.last);
-            let (range, fault) = match next {
-                Frame::Record(range) => {
-                    let outcome = match excerpt.text(range.clone()) {
-                        Some((text, base)) => run.convert(&self.walker.record(text, base)),
-                        None => Outcome::Rejected(RecordFault::NotUtf8),
-                    };
-                    at = range.end;
-                    match run.count(outcome)? {
-                        Some(fault) => (range, fault),
-                        None => continue,
-                    }
-                }
-                Frame::Fault(range, fault) => (range, fault),
-                Frame::More(from) => return Ok(Some(from)),
-                Frame::Done => return Ok(None),
-            };
-            at = range.end;
-            excerpt.reject(run, range, fault)?;
-        }
+    #[inline(always)]
+    fn next(&mut self, excerpt: &Excerpt<'_>, at: usize) -> Frame {
+        self.framer.next(&mut self.walker, excerpt.bytes, at, excerpt.last)
     }
 
-    fn give_up<W: Write, J: Write>(
+    #[inline(always)]
+    fn convert_last<W: Write, J: Write>(
         &mut self,
         run: &mut Run<'_, W, J>,
         excerpt: &Excerpt<'_>,
-    ) -> Result<Option<usize>, ConvertError> {
-        let Some(Frame::Fault(range, fault)) = self.framer.give_up(excerpt.bytes, 0) else {
-            return Ok(None);
-        };
-        let end = range.end;
-        excerpt.reject(run, range, fault)?;
-        Ok(Some(end))
+        range: Range<usize>,
+    ) -> Result<Option<Outcome>, ConvertError> {
+        Ok(Some(match excerpt.text(range) {
+            Some((text, base)) => run.convert(&self.walker.record(text, base)),
+            None => Outcome::Rejected(RecordFault::NotUtf8),
+        }))
+    }
+
+    fn give_up(&mut self, excerpt: &Excerpt<'_>) -> Option<(Range<usize>, RecordFault)> {
+        match self.framer.give_up(excerpt.bytes, 0) {
+            Some(Frame::Fault(range, fault)) => Some((range, fault)),
+            _ => None,
+        }
     }
 }
