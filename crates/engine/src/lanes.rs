@@ -5,6 +5,9 @@ use wide::u8x16;
 /// How many bytes a block has.
 pub(crate) const LANES: usize = 16;
 
+/// How many bytes have their bits in one number.
+pub(crate) const WORD: usize = 4 * LANES;
+
 /// Bytes side by side in a buffer.
 pub(crate) type Block = [u8; LANES];
 
@@ -35,6 +38,16 @@ fn end_a_string(bytes: u8x16) -> u8x16 {
     are_control | are(bytes, b'"') | are(bytes, b'\\')
 }
 
+#[inline(always)]
+fn cell_special(bytes: u8x16) -> u8x16 {
+    // What is not ASCII is moved below the control characters.
+    let moved = bytes + u8x16::splat(0x80);
+    let are_control_or_not_ascii = moved.min(u8x16::splat(0x9f)).simd_eq(moved);
+    // Quote and number sign differ in their lowest bit.
+    let are_quote_or_number_sign = are(bytes & u8x16::splat(0xfe), b'"');
+    are_control_or_not_ascii | are_quote_or_number_sign | are(bytes, b',') | are(bytes, b'\\')
+}
+
 /// Which bytes are `"`, `\` or a control character: what a run of plain characters in a JSON
 /// string ends at.
 #[inline(always)]
@@ -46,9 +59,32 @@ pub(crate) fn string_specials(block: &Block) -> u32 {
 /// characters, and all that is not ASCII.
 #[inline(always)]
 pub(crate) fn cell_specials(block: &Block) -> u32 {
-    let bytes = u8x16::new(*block);
-    // The highest bit of a byte decides, and that of one that is not ASCII is set as it is.
-    (bytes | end_a_string(bytes) | are(bytes, b',') | are(bytes, b'#')).to_bitmask()
+    cell_special(u8x16::new(*block)).to_bitmask()
+}
+
+/// What the bytes of a word of delimited text are, as bits.
+pub(crate) struct CellMarks {
+    /// Delimiters and line breaks
+    pub(crate) ends: u64,
+    pub(crate) line_breaks: u64,
+    /// What else a cell cannot have as it stands, or might not: the quote and the
+    /// [`cell_specials`]
+    pub(crate) specials: u64,
+}
+
+#[inline(always)]
+pub(crate) fn cell_marks(word: &[u8; WORD], delimiter: u8, quote: u8) -> CellMarks {
+    let mut marks = CellMarks { ends: 0, line_breaks: 0, specials: 0 };
+    for (number, block) in word.as_chunks().0.iter().enumerate() {
+        let bits = |lanes: u8x16| u64::from(lanes.to_bitmask()) << (number * LANES);
+        let bytes = u8x16::new(*block);
+        let are_line_breaks = are(bytes, b'\n');
+        marks.line_breaks |= bits(are_line_breaks);
+        marks.ends |= bits(are_line_breaks | are(bytes, delimiter));
+        marks.specials |= bits(cell_special(bytes) | are(bytes, quote));
+    }
+    marks.specials &= !marks.ends;
+    marks
 }
 
 /// Which bytes are no decimal digits.

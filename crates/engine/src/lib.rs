@@ -48,6 +48,7 @@ mod parts;
 mod projection;
 mod rejects;
 mod row;
+mod row_buffer;
 mod run;
 #[cfg(feature = "stages")]
 pub mod stages;

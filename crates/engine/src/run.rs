@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use crate::convert::{Mapping, Outcome, Scratch};
+use crate::convert::{CopyOutcome, Mapping, Outcome, PlainRow, RowCopy, Scratch};
 use crate::converter::SourceFile;
 use crate::counts::Counts;
 use crate::error::ConvertError;
 use crate::fault::RecordFault;
 use crate::rejects::{Content, Position, Reject};
+use crate::row_buffer::RowBuffer;
 use crate::value::Record;
 
 /// Rows are handed on in blocks of this size.
@@ -20,7 +21,7 @@ pub(crate) struct Run<'a, W, J> {
     file: &'a SourceFile,
     /// The file's own name, or that of the entry of it that is read
     name: String,
-    out: Vec<u8>,
+    out: RowBuffer,
     rows: W,
     rejects: J,
     scratch: Scratch,
@@ -34,7 +35,7 @@ impl<'a, W: Write, J: Write> Run<'a, W, J> {
             mapping,
             file,
             name: file.name.clone(),
-            out: Vec::with_capacity(2 * OUT_BLOCK),
+            out: RowBuffer::with_capacity(2 * OUT_BLOCK),
             rows,
             rejects,
             scratch: Scratch::default(),
@@ -57,7 +58,21 @@ impl<'a, W: Write, J: Write> Run<'a, W, J> {
         self.mapping.convert(record, values, &mut self.scratch, &mut self.out)
     }
 
+    /// Appends a plain row and counts it; false if it is to be converted as any other.
+    #[inline(always)]
+    pub(crate) fn copy(&mut self, row: PlainRow<'_>, copy: &RowCopy) -> Result<bool, ConvertError> {
+        let values = &self.file.partition_values;
+        let outcome = self.mapping.copy_row(row, copy, values, &mut self.scratch, &mut self.out);
+        match outcome {
+            CopyOutcome::Written => self.count(Outcome::Written { rows: 1 })?,
+            CopyOutcome::Filtered => self.count(Outcome::Filtered)?,
+            CopyOutcome::Left => return Ok(false),
+        };
+        Ok(true)
+    }
+
     /// Counts a record; one that is rejected is the caller's to [`Run::reject`].
+    #[inline(always)]
     pub(crate) fn count(&mut self, outcome: Outcome) -> Result<Option<RecordFault>, ConvertError> {
         match outcome {
             Outcome::Rejected(fault) => return Ok(Some(fault)),
@@ -96,8 +111,8 @@ impl<'a, W: Write, J: Write> Run<'a, W, J> {
     }
 
     fn write_rows(&mut self) -> Result<(), ConvertError> {
-        self.rows.write_all(&self.out).map_err(ConvertError::Write)?;
-        self.out.clear();
+        self.rows.write_all(self.out.as_slice()).map_err(ConvertError::Write)?;
+        self.out.truncate(0);
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use crate::csv::Rows;
 use crate::frame::Frame;
 use crate::json::{Framer, Walker};
 use crate::projection::Projection;
+use crate::row_buffer::RowBuffer;
 use crate::text::Excerpt;
 use crate::window::Place;
 
@@ -46,7 +47,7 @@ impl Stages {
     /// Converts one JSON record again and again, and gives the number of bytes written.
     pub fn convert(&self, record: &str, times: usize) -> usize {
         let mut walker = Walker::new(self.mapping.projection.clone());
-        let (mut scratch, mut out) = (Scratch::default(), Vec::new());
+        let (mut scratch, mut out) = (Scratch::default(), RowBuffer::default());
         if walker.walk(record.as_bytes(), 0).is_err() {
             return 0;
         }

@@ -72,6 +72,18 @@ pub(crate) trait Records {
         range: Range<usize>,
     ) -> Result<Option<Outcome>, ConvertError>;
 
+    /// Converts records from `at` on, as long as they are of the kind that this is faster for, and
+    /// gives the place behind them.
+    #[inline(always)]
+    fn convert_plain<W: Write, J: Write>(
+        &mut self,
+        _: &mut Run<'_, W, J>,
+        _: &Excerpt<'_>,
+        at: usize,
+    ) -> Result<usize, ConvertError> {
+        Ok(at)
+    }
+
     /// Gives up the record that the excerpt begins with, and which is longer than a window; none if
     /// the file cannot be read on from there.
     fn give_up(&mut self, excerpt: &Excerpt<'_>) -> Option<(Range<usize>, RecordFault)>;
@@ -90,6 +102,7 @@ pub(crate) trait Records {
     ) -> Result<Option<usize>, ConvertError> {
         let mut at = 0;
         loop {
+            at = self.convert_plain(run, excerpt, at)?;
             let (range, fault) = match self.next(excerpt, at) {
                 Frame::Record(range) => {
                     at = range.end;

@@ -7,6 +7,7 @@ use super::text::{is_blank, is_longer, one_line, write_cell};
 use super::timestamp::{epoch_seconds, in_calendar};
 use crate::fault::CellFault;
 use crate::json;
+use crate::row_buffer::RowBuffer;
 use crate::value::{Text, Value};
 
 /// Buffers that are used again for every cell.
@@ -21,7 +22,7 @@ impl Scratch {
     /// Appends the cell of a value; false if the value is missing and the cell empty.
     pub(crate) fn write_cell(
         &mut self,
-        out: &mut Vec<u8>,
+        out: &mut RowBuffer,
         value: Value<'_>,
         conversion: Conversion,
         format: &TimestampFormat,
@@ -122,7 +123,7 @@ impl Scratch {
 
     fn write_number(
         &mut self,
-        out: &mut Vec<u8>,
+        out: &mut RowBuffer,
         value: Value<'_>,
         conversion: Conversion,
     ) -> Result<bool, CellFault> {
@@ -163,7 +164,7 @@ impl Scratch {
         Ok(true)
     }
 
-    fn write_boolean(&mut self, out: &mut Vec<u8>, value: Value<'_>) -> Result<bool, CellFault> {
+    fn write_boolean(&mut self, out: &mut RowBuffer, value: Value<'_>) -> Result<bool, CellFault> {
         let text = scalar(&mut self.decoded, value)?.unwrap_or_default().trim();
         let word = match text {
             "" => return Ok(false),
@@ -210,7 +211,7 @@ fn decoded<'b>(scratch: &'b mut String, text: Text<'b>) -> Result<&'b str, CellF
     text.decode(scratch).map_err(|_| CellFault::LoneSurrogate)
 }
 
-fn write_text(out: &mut Vec<u8>, text: &str, conversion: Conversion) -> Result<bool, CellFault> {
+fn write_text(out: &mut RowBuffer, text: &str, conversion: Conversion) -> Result<bool, CellFault> {
     let line = one_line(text);
     if is_blank(&line) {
         return Ok(false);
@@ -229,12 +230,12 @@ mod tests {
     use super::*;
 
     fn cell(json: &str, conversion: Conversion) -> Result<String, CellFault> {
-        let mut out = Vec::new();
+        let mut out = RowBuffer::default();
         let value = Value::of_valid_json(json);
         let written =
             Scratch::default().write_cell(&mut out, value, conversion, &TimestampFormat::Auto)?;
-        assert_eq!(written, !out.is_empty());
-        Ok(String::from_utf8(out).unwrap())
+        assert_eq!(written, out.len() > 0);
+        Ok(String::from_utf8(out.as_slice().to_vec()).unwrap())
     }
 
     #[track_caller]

@@ -2,6 +2,7 @@
 
 mod cell;
 mod number;
+mod plain;
 mod text;
 mod timestamp;
 mod verbatim;
@@ -9,11 +10,14 @@ mod verbatim;
 use personalize_plan::{Conversion, ConversionPlan, TimestampFormat};
 
 use crate::fault::{CellFault, RecordFault};
+use crate::lanes::LANES;
 use crate::projection::Projection;
+use crate::row_buffer::RowBuffer;
 use crate::value::{Escapes, Record, Slot, Text, Value, Verbatim};
 
 pub(crate) use cell::Scratch;
 pub(crate) use number::Decimal;
+pub(crate) use plain::{CopyOutcome, PlainRow, RowCopy};
 pub(crate) use timestamp::{days_since_epoch, epoch_seconds};
 use verbatim::VerbatimRule;
 
@@ -94,7 +98,7 @@ impl Mapping {
         record: &impl Record,
         partition_values: &[Option<String>],
         scratch: &mut Scratch,
-        out: &mut Vec<u8>,
+        out: &mut RowBuffer,
     ) -> Outcome {
         let before = out.len();
         let mut rows = 0;
@@ -120,23 +124,49 @@ impl Mapping {
         &self,
         source: &RowSource<'_, R>,
         scratch: &mut Scratch,
-        out: &mut Vec<u8>,
+        out: &mut RowBuffer,
     ) -> Result<(), RecordFault> {
-        for (field, mapping) in self.fields.iter().enumerate() {
-            if mapping.verbatim.append(source.record, mapping.separator, out) {
-                continue;
-            }
-            let value = source.value(mapping.slot);
-            let written =
-                scratch.write_cell(out, value, mapping.conversion, &self.timestamp_format);
-            let written = match written {
-                Ok(false) if !mapping.nullable => Err(CellFault::Missing),
-                other => other,
+        let mut field = 0;
+        loop {
+            field += self.copy_cells(field, source.record, out);
+            let Some(mapping) = self.fields.get(field) else {
+                return Ok(());
             };
-            written.map_err(|fault| RecordFault::Field { field, fault })?;
-            out.push(mapping.separator);
+            self.write_cell(field, source.value(mapping.slot), scratch, out)?;
+            field += 1;
         }
+    }
+
+    /// Appends a field's cell and what follows it.
+    fn write_cell(
+        &self,
+        field: usize,
+        value: Value<'_>,
+        scratch: &mut Scratch,
+        out: &mut RowBuffer,
+    ) -> Result<(), RecordFault> {
+        let FieldMapping { conversion, nullable, separator, .. } = &self.fields[field];
+        let written = match scratch.write_cell(out, value, *conversion, &self.timestamp_format) {
+            Ok(false) if !nullable => Err(CellFault::Missing),
+            other => other,
+        };
+        written.map_err(|fault| RecordFault::Field { field, fault })?;
+        out.push(*separator);
         Ok(())
+    }
+
+    /// Appends cells from a field on as long as they are values as they stand, and gives their
+    /// number.
+    #[inline(always)]
+    fn copy_cells(&self, from: usize, record: &impl Record, out: &mut RowBuffer) -> usize {
+        let fields = &self.fields[from..];
+        let mut room = out.room(LANES * fields.len());
+        let copied = fields
+            .iter()
+            .take_while(|field| field.verbatim.append(record, field.separator, &mut room))
+            .count();
+        room.keep();
+        copied
     }
 }
 
@@ -157,17 +187,20 @@ impl<R: Record> RowSource<'_, R> {
 }
 
 impl Filter {
+    fn is_kept(&self, event_type: &[u8]) -> bool {
+        self.event_types.iter().any(|kept| kept.as_bytes() == event_type)
+    }
+
     fn keeps<R: Record>(&self, source: &RowSource<'_, R>, scratch: &mut Scratch) -> bool {
-        let is_kept = |found: &[u8]| self.event_types.iter().any(|kept| kept.as_bytes() == found);
         let text = match self.slot {
             Slot::Fixed(slot) => source.record.verbatim(slot).and_then(Verbatim::text),
             _ => None,
         };
         match text {
-            Some(text) => is_kept(text),
+            Some(text) => self.is_kept(text),
             None => {
                 let event_type = scratch.plain_text(source.value(self.slot));
-                event_type.is_some_and(|event_type| is_kept(event_type.as_bytes()))
+                event_type.is_some_and(|event_type| self.is_kept(event_type.as_bytes()))
             }
         }
     }

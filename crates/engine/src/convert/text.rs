@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use crate::row_buffer::RowBuffer;
+
 /// Must be quoted in a cell: Personalize's quote, delimiter and escape, and Spark's comment sign.
 const QUOTED: u8 = 1;
 /// Ends a line somewhere, or begins a character that does.
@@ -67,7 +69,7 @@ pub(crate) fn is_longer(text: &str, most: usize) -> bool {
 }
 
 /// Writes a cell; `always_quoted` is for textual columns.
-pub(crate) fn write_cell(out: &mut Vec<u8>, text: &str, always_quoted: bool) {
+pub(crate) fn write_cell(out: &mut RowBuffer, text: &str, always_quoted: bool) {
     let bytes = text.as_bytes();
     if !always_quoted && bytes.iter().all(|byte| CLASSES[*byte as usize] & QUOTED == 0) {
         out.extend_from_slice(bytes);
@@ -89,9 +91,9 @@ mod tests {
     use super::*;
 
     fn cell(text: &str) -> String {
-        let mut out = Vec::new();
+        let mut out = RowBuffer::default();
         write_cell(&mut out, text, false);
-        String::from_utf8(out).unwrap()
+        String::from_utf8(out.as_slice().to_vec()).unwrap()
     }
 
     #[test]
@@ -119,8 +121,8 @@ mod tests {
         ] {
             assert_eq!(cell(text), expected);
         }
-        let mut out = Vec::new();
+        let mut out = RowBuffer::default();
         write_cell(&mut out, "plain", true);
-        assert_eq!(out, b"\"plain\"");
+        assert_eq!(out.as_slice(), b"\"plain\"");
     }
 }

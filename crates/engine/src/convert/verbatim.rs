@@ -4,7 +4,8 @@ use personalize_plan::{Conversion, EpochUnit, TimestampFormat};
 
 use crate::digits::few_digits;
 use crate::lanes::{self, Block, LANES};
-use crate::value::{Record, Slot, Verbatim};
+use crate::row_buffer::Room;
+use crate::value::{Record, Slot, Stretch, Verbatim};
 
 /// Digits that are fewer than any number's range and any text's length allow.
 const ANY_DIGITS: usize = 9;
@@ -15,11 +16,11 @@ const EPOCH_DIGITS: usize = 10;
 #[derive(Debug, Clone)]
 pub(super) struct VerbatimRule {
     /// The slot; none that there is, if it is not a fixed one
-    slot: usize,
+    pub(super) slot: usize,
     /// Whole numbers of at least and at most so many digits
-    digits: (usize, usize),
+    pub(super) digits: (usize, usize),
     /// Plain text of at most so many bytes; none if only numbers are copied
-    text: Option<usize>,
+    pub(super) text: Option<usize>,
 }
 
 impl VerbatimRule {
@@ -49,71 +50,66 @@ impl VerbatimRule {
 
     /// Appends the field's value in a record and what follows the cell, if it is one to copy.
     #[inline(always)]
-    pub(super) fn append(&self, record: &impl Record, separator: u8, out: &mut Vec<u8>) -> bool {
-        let (least, most) = self.digits;
-        let fits = |length: usize| least <= length && length <= most;
-        let own = |length: usize| (1 << length) - 1;
-        let (block, length) = match record.verbatim(self.slot) {
+    pub(super) fn append(&self, record: &impl Record, separator: u8, room: &mut Room<'_>) -> bool {
+        match record.verbatim(self.slot) {
             Some(Verbatim::FewDigits(stretch)) => match stretch.block() {
-                Some(block) if fits(stretch.length) => (block, stretch.length),
-                _ => return false,
-            },
-            Some(Verbatim::Text(stretch)) => {
-                let length = stretch.length;
-                let Some(block) = stretch.block() else {
-                    let most = self.text.unwrap_or_default();
-                    return append_long(stretch.own(), most, separator, out);
-                };
-                let is_copied = match self.text {
-                    // Text of spaces alone is blank.
-                    Some(most) => {
-                        lanes::cell_specials(block) & own(length) == 0
-                            && 0 < length
-                            && length <= most
-                            && stretch.own()[0] != b' '
-                    }
-                    None => {
-                        lanes::not_digits(block) & own(length) == 0
-                            && fits(length)
-                            && (length == 1 || stretch.own()[0] != b'0')
-                    }
-                };
-                if !is_copied {
-                    return false;
+                Some(block) => {
+                    self.fits(stretch.length) && room.append(block, stretch.length, separator)
                 }
-                (block, length)
-            }
+                None => false,
+            },
+            Some(Verbatim::Text(stretch)) => self.append_text(stretch, separator, room),
             Some(Verbatim::Integer(number)) => {
                 let (block, length) = few_digits(number);
-                if fits(length) {
-                    append(&block, length, separator, out);
-                }
-                return fits(length);
+                self.fits(length) && room.append(&block, length, separator)
             }
-            None => return false,
+            None => false,
+        }
+    }
+
+    #[inline(always)]
+    fn append_text(&self, text: Stretch<'_>, separator: u8, room: &mut Room<'_>) -> bool {
+        let length = text.length;
+        let Some(block) = text.block() else {
+            return self.append_long(text.own(), separator, room);
         };
-        append(block, length, separator, out);
-        true
+        let is_copied = match self.text {
+            // Text of spaces alone is blank.
+            Some(most) => {
+                lanes::cell_specials(block) & first(length) == 0
+                    && 0 < length
+                    && length <= most
+                    && block[0] != b' '
+            }
+            None => self.fits(length) && is_number(block, length),
+        };
+        is_copied && room.append(block, length, separator)
+    }
+
+    /// Appends text that is no shorter than a block.
+    fn append_long(&self, text: &[u8], separator: u8, room: &mut Room<'_>) -> bool {
+        LANES <= text.len()
+            && self.text.is_some_and(|most| text.len() <= most)
+            && text[0] != b' '
+            && lanes::all_blocks(text, |block| lanes::cell_specials(block) == 0)
+            && room.append_long(text, separator)
+    }
+
+    #[inline(always)]
+    fn fits(&self, digits: usize) -> bool {
+        let (least, most) = self.digits;
+        least <= digits && digits <= most
     }
 }
 
+/// Whether the block begins with that many digits, as JSON would write the number.
 #[inline(always)]
-fn append(block: &Block, length: usize, separator: u8, out: &mut Vec<u8>) {
-    let end = out.len() + length;
-    out.extend_from_slice(block);
-    out[end] = separator;
-    out.truncate(end + 1);
+pub(super) fn is_number(block: &Block, length: usize) -> bool {
+    lanes::not_digits(block) & first(length) == 0 && (length == 1 || block[0] != b'0')
 }
 
-/// Appends text that is no shorter than a block.
-fn append_long(text: &[u8], most: usize, separator: u8, out: &mut Vec<u8>) -> bool {
-    let is_copied = LANES <= text.len()
-        && text.len() <= most
-        && text.first().is_some_and(|first| *first != b' ')
-        && lanes::all_blocks(text, |block| lanes::cell_specials(block) == 0);
-    if is_copied {
-        out.extend_from_slice(text);
-        out.push(separator);
-    }
-    is_copied
+/// The lowest bits, as many as that.
+#[inline(always)]
+fn first(count: usize) -> u32 {
+    (1 << count) - 1
 }

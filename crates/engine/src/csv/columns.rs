@@ -3,7 +3,7 @@
 use personalize_plan::{ConversionPlan, FieldSource};
 
 use super::Row;
-use crate::convert::Mapping;
+use crate::convert::{Mapping, RowCopy};
 use crate::error::ConvertError;
 use crate::fault::RecordFault;
 use crate::value::{Record, Slot, Value, Verbatim};
@@ -26,11 +26,12 @@ pub(crate) fn slot_columns(plan: &ConversionPlan, mapping: &Mapping) -> Vec<(Str
     columns
 }
 
-/// Which cells a file's rows have, and which of them fill the plan's slots.
+/// Which cells a file's rows have, and which of them fill the plan's slots: none where it has no such column.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct CsvLayout {
     cells: usize,
     cell_of_slot: Vec<Option<usize>>,
+    copy: RowCopy,
 }
 
 impl CsvLayout {
@@ -38,6 +39,8 @@ impl CsvLayout {
     pub(super) fn new(
         names: Vec<String>,
         columns: &[(String, bool)],
+        mapping: &Mapping,
+        delimiter: u8,
     ) -> Result<Self, ConvertError> {
         let mut cell_of_slot = Vec::with_capacity(columns.len());
         for (column, required) in columns {
@@ -48,17 +51,28 @@ impl CsvLayout {
             }
             cell_of_slot.push(cell);
         }
-        Ok(Self { cells: names.len(), cell_of_slot })
+        let copy = mapping.row_copy(&cell_of_slot, delimiter);
+        Ok(Self { cells: names.len(), cell_of_slot, copy })
+    }
+
+    /// How many cells a row has.
+    pub(super) fn cells(&self) -> usize {
+        self.cells
+    }
+
+    /// What is copied of a row.
+    pub(super) fn copy(&self) -> &RowCopy {
+        &self.copy
     }
 
     /// A row by slots; a fault if it has too many or too few cells.
     #[inline(always)]
     pub(super) fn row<'a>(&'a self, row: Row<'a>) -> Result<MappedRow<'a>, RecordFault> {
-        let (expected, found) = (self.cells, row.rows.cells());
+        let (expected, found) = (self.cells, row.len());
         if expected != found {
             return Err(RecordFault::Ragged { expected, found });
         }
-        Ok(MappedRow { row, cell_of_slot: &self.cell_of_slot })
+        Ok(MappedRow { row, layout: self })
     }
 }
 
@@ -66,8 +80,7 @@ impl CsvLayout {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct MappedRow<'a> {
     row: Row<'a>,
-    /// Which cell fills each slot; none where the file has no such column.
-    cell_of_slot: &'a [Option<usize>],
+    layout: &'a CsvLayout,
 }
 
 impl Record for MappedRow<'_> {
@@ -77,12 +90,12 @@ impl Record for MappedRow<'_> {
 
     #[inline(always)]
     fn verbatim(&self, slot: usize) -> Option<Verbatim<'_>> {
-        self.row.verbatim((*self.cell_of_slot.get(slot)?)?)
+        self.row.verbatim((*self.layout.cell_of_slot.get(slot)?)?)
     }
 
     fn value(&self, slot: Slot, _: usize) -> Value<'_> {
         match slot {
-            Slot::Fixed(at) => match self.cell_of_slot.get(at) {
+            Slot::Fixed(at) => match self.layout.cell_of_slot.get(at) {
                 Some(Some(cell)) => self.row.cell(*cell),
                 _ => Value::Missing,
             },

@@ -1,29 +1,44 @@
 //! Delimited text quoted as RFC 4180 says: framing into rows and cells.
 //!
+//! - `marks` finds where cells and rows end
 //! - `columns` finds the plan's columns among a file's
 //! - `records` converts row after row
 
 mod columns;
+mod marks;
 mod records;
 
 use std::borrow::Cow;
 use std::ops::Range;
 
+use crate::convert::PlainRow;
 use crate::fault::RecordFault;
 use crate::frame::Frame;
-use crate::lanes::{self, LANES};
 use crate::value::{Escapes, Stretch, Text, Value, Verbatim};
 pub(crate) use columns::{CsvLayout, slot_columns};
+use marks::{MarkedLine, Marks};
 pub(crate) use records::CsvRecords;
 
 /// Hive, Redshift and MySQL write null so.
 const HIVE_NULL: &str = "\\N";
 
+/// The bytes that tell cells from each other.
+#[derive(Debug, Clone, Copy)]
+struct Dialect {
+    delimiter: u8,
+    quote: u8,
+}
+
 /// Frames the rows of one file and holds the cells of the last one.
 #[derive(Debug, Clone)]
 pub(crate) struct Rows {
-    delimiter: u8,
-    quote: u8,
+    dialect: Dialect,
+    marks: Marks,
+    /// Where the marks go on, if more rows of the same bytes are asked for
+    marked_from: Option<usize>,
+    /// Which of the marks the last row's cells end at, if all of it is plain
+    plain: Range<usize>,
+    /// The last row's cells otherwise
     cells: Vec<Cell>,
 }
 
@@ -43,35 +58,128 @@ enum After {
 
 impl Rows {
     pub(crate) fn new(delimiter: u8, quote: u8) -> Self {
-        Self { delimiter, quote, cells: Vec::new() }
-    }
-
-    /// How many cells the last row has.
-    pub(crate) fn cells(&self) -> usize {
-        self.cells.len()
+        Self {
+            dialect: Dialect { delimiter, quote },
+            marks: Marks::new(),
+            marked_from: None,
+            plain: 0..0,
+            cells: Vec::new(),
+        }
     }
 
     /// The last row, where `text` has the bytes that it was found in from `base` on.
+    #[inline(always)]
     pub(crate) fn row<'a>(&'a self, text: &'a str, base: usize) -> Row<'a> {
-        Row { text, base, rows: self }
+        let ends = if self.plain.is_empty() { &[] } else { self.marks.ends(self.plain.clone()) };
+        Row { text, base, ends, cells: &self.cells, quote: self.dialect.quote }
     }
 
     /// The next row in `bytes` from `at` on, without empty lines; `last` says that nothing follows
-    /// `bytes`.
+    /// `bytes`. They are the same bytes from call to call until no whole row is left in them.
+    #[inline(always)]
     pub(crate) fn next(&mut self, bytes: &[u8], at: usize, last: bool) -> Frame {
-        let start = at + bytes[at..].iter().take_while(|c| matches!(c, b'\n' | b'\r')).count();
-        if start == bytes.len() {
-            return if last { Frame::Done } else { Frame::More(start) };
+        if self.marked_from != Some(at) {
+            self.marks.begin(at);
         }
+        loop {
+            let Some(line) = self.marks.next(self.dialect, bytes) else {
+                self.marked_from = None;
+                return self.last_row(bytes, last);
+            };
+            if line.bytes.is_empty() {
+                continue;
+            }
+            if !line.has_specials {
+                self.marked_from = Some(line.bytes.end);
+                self.plain = line.ends;
+                return Frame::Record(line.bytes);
+            }
+            if let Some(frame) = self.special_row(bytes, line, last) {
+                return frame;
+            }
+        }
+    }
+
+    /// Hands on the rows in `bytes` from `at` on that are plain, have that many cells and are not
+    /// empty, as long as they are taken; see [`Rows::next`]. Gives the place behind them.
+    #[inline(always)]
+    fn plain_rows(
+        &mut self,
+        bytes: &[u8],
+        mut at: usize,
+        cells: usize,
+        mut take: impl FnMut(PlainRow<'_>) -> bool,
+    ) -> usize {
+        if self.marked_from != Some(at) {
+            return at;
+        }
+        while let Some(line) = self.marks.peek()
+            && !line.has_specials
+            && line.ends.len() == cells
+            && !line.bytes.is_empty()
+            && take(PlainRow { bytes, ends: self.marks.ends(line.ends.clone()) })
+        {
+            at = line.bytes.end;
+            self.marks.take(&line);
+        }
+        self.marked_from = Some(at);
+        at
+    }
+
+    /// The row in a line that has more than plain cells; none if the line is empty.
+    #[inline(never)]
+    fn special_row(&mut self, bytes: &[u8], line: MarkedLine, last: bool) -> Option<Frame> {
+        let start = line.bytes.start + carriage_returns(&bytes[line.bytes.clone()]);
+        let end = line.bytes.end;
+        if start == end {
+            return None;
+        }
+        if memchr::memchr(self.dialect.quote, &bytes[start..end]).is_none() {
+            self.plain = 0..0;
+            self.cells.clear();
+            let mut at = start as u32;
+            for end in &self.marks.ends(line.ends)[1..] {
+                self.cells.push(Cell { start: at, end: *end, has_doubled_quotes: false });
+                at = end + 1;
+            }
+            if let Some(cell) = self.cells.last_mut() {
+                cell.drop_carriage_return(bytes);
+            }
+            self.marked_from = Some(end);
+            return Some(Frame::Record(start..end));
+        }
+        let frame = self.quoted_row(bytes, start, last);
+        self.marked_from = match &frame {
+            Frame::Record(range) | Frame::Fault(range, _) => {
+                self.marks.pass(range.end);
+                Some(range.end)
+            }
+            _ => None,
+        };
+        Some(frame)
+    }
+
+    /// What is left where no line break is.
+    #[inline(never)]
+    fn last_row(&mut self, bytes: &[u8], last: bool) -> Frame {
+        let start = self.marks.start();
+        let start = start + carriage_returns(&bytes[start..]);
+        if !last {
+            return Frame::More(start);
+        }
+        if start == bytes.len() { Frame::Done } else { self.quoted_row(bytes, start, last) }
+    }
+
+    /// The row that begins at `start`, whatever is quoted in it.
+    fn quoted_row(&mut self, bytes: &[u8], start: usize, last: bool) -> Frame {
+        self.plain = 0..0;
         self.cells.clear();
-        let mut ends = Ends::new(self, bytes, start);
         let mut at = start;
         loop {
-            if bytes.get(at) == Some(&self.quote) {
+            if bytes.get(at) == Some(&self.dialect.quote) {
                 match self.quoted_cell(bytes, at + 1, last) {
                     Ok((cell, After::Cell(next))) => {
                         self.cells.push(cell);
-                        ends = Ends::new(self, bytes, next);
                         at = next;
                         continue;
                     }
@@ -86,17 +194,19 @@ impl Rows {
                     Err(None) => return Frame::More(start),
                 }
             }
-            let end = match ends.next(self, bytes) {
-                Some(end) if bytes[end] != b'\n' => {
-                    self.cells.push(Cell::plain(at, end));
-                    at = end + 1;
-                    continue;
-                }
-                Some(end) => end,
+            let end = match memchr::memchr2(self.dialect.delimiter, b'\n', &bytes[at..]) {
+                Some(length) => at + length,
                 None if last => bytes.len(),
                 None => return Frame::More(start),
             };
-            self.cells.push(Cell::last_of_line(bytes, at, end));
+            let mut cell = Cell::new(at, end);
+            if bytes.get(end) == Some(&self.dialect.delimiter) {
+                self.cells.push(cell);
+                at = end + 1;
+                continue;
+            }
+            cell.drop_carriage_return(bytes);
+            self.cells.push(cell);
             return Frame::Record(start..end);
         }
     }
@@ -124,17 +234,17 @@ impl Rows {
         let mut end = start;
         let mut has_doubled_quotes = false;
         loop {
-            let found = memchr::memchr(self.quote, &bytes[end..]);
+            let found = memchr::memchr(self.dialect.quote, &bytes[end..]);
             end += found.ok_or(last.then_some(unclosed))?;
-            if bytes.get(end + 1) != Some(&self.quote) {
+            if bytes.get(end + 1) != Some(&self.dialect.quote) {
                 break;
             }
             has_doubled_quotes = true;
             end += 2;
         }
-        let cell = Cell { has_doubled_quotes, ..Cell::plain(start, end) };
+        let cell = Cell { has_doubled_quotes, ..Cell::new(start, end) };
         match &bytes[end + 1..] {
-            [c, ..] if *c == self.delimiter => Ok((cell, After::Cell(end + 2))),
+            [c, ..] if *c == self.dialect.delimiter => Ok((cell, After::Cell(end + 2))),
             [b'\n', ..] | [b'\r', b'\n', ..] => Ok((cell, After::Row(end + 1))),
             [] | [b'\r'] if last => Ok((cell, After::Row(end + 1))),
             [] | [b'\r'] => Err(None),
@@ -144,60 +254,20 @@ impl Rows {
 }
 
 impl Cell {
-    #[inline(always)]
-    fn plain(start: usize, end: usize) -> Self {
+    fn new(start: usize, end: usize) -> Self {
         Self { start: start as u32, end: end as u32, has_doubled_quotes: false }
     }
 
-    /// The cell before a line break, which may be one of two characters.
-    #[inline(always)]
-    fn last_of_line(bytes: &[u8], start: usize, end: usize) -> Self {
-        let carriage_return = usize::from(end > start && bytes[end - 1] == b'\r');
-        Self::plain(start, end - carriage_return)
+    /// A line break may be one of two characters.
+    fn drop_carriage_return(&mut self, bytes: &[u8]) {
+        let is_one = self.end > self.start && bytes[self.end as usize - 1] == b'\r';
+        self.end -= u32::from(is_one);
     }
 }
 
-/// Where plain cells end: at the next delimiter or line break, found block by block.
-struct Ends {
-    /// Where the block is whose bits are left
-    block_at: usize,
-    bits: u32,
-}
-
-impl Ends {
-    /// From `at` on.
-    #[inline(always)]
-    fn new(rows: &Rows, bytes: &[u8], at: usize) -> Self {
-        let bits =
-            lanes::block(bytes, at).map_or(0, |block| lanes::either(block, rows.delimiter, b'\n'));
-        Self { block_at: at, bits }
-    }
-
-    #[inline(always)]
-    fn next(&mut self, rows: &Rows, bytes: &[u8]) -> Option<usize> {
-        while self.bits == 0 {
-            let next = self.block_at + LANES;
-            if lanes::block(bytes, next).is_none() {
-                return self.next_of_the_last(rows, bytes);
-            }
-            *self = Self::new(rows, bytes, next);
-        }
-        let at = self.block_at + self.bits.trailing_zeros() as usize;
-        self.bits &= self.bits - 1;
-        Some(at)
-    }
-
-    /// Among the last bytes, which are no block.
-    #[cold]
-    fn next_of_the_last(&mut self, rows: &Rows, bytes: &[u8]) -> Option<usize> {
-        let from = match lanes::block(bytes, self.block_at) {
-            Some(_) => self.block_at + LANES,
-            None => self.block_at,
-        };
-        let found = memchr::memchr2(rows.delimiter, b'\n', &bytes[from..])?;
-        self.block_at = from + found + 1;
-        Some(from + found)
-    }
+/// How many bytes at the beginning are carriage returns.
+fn carriage_returns(bytes: &[u8]) -> usize {
+    bytes.iter().take_while(|byte| **byte == b'\r').count()
 }
 
 /// The columns that a header names. A cell that is blank, or names a column again, is called by its
@@ -223,13 +293,23 @@ pub(crate) fn position_name(at: usize) -> String {
 pub(crate) struct Row<'a> {
     text: &'a str,
     base: usize,
-    rows: &'a Rows,
+    /// Where the cells end, and before them where what is before the row does, if all of it is plain
+    ends: &'a [u32],
+    /// The cells otherwise
+    cells: &'a [Cell],
+    quote: u8,
 }
 
 impl<'a> Row<'a> {
+    /// How many cells the row has.
+    #[inline(always)]
+    pub(crate) fn len(self) -> usize {
+        if self.ends.is_empty() { self.cells.len() } else { self.ends.len() - 1 }
+    }
+
     /// The cell at a position; an empty one is missing, and so is Hive's `\N`.
     pub(crate) fn cell(self, at: usize) -> Value<'a> {
-        let Some(cell) = self.rows.cells.get(at).filter(|cell| cell.start < cell.end) else {
+        let Some(cell) = self.place(at).filter(|cell| cell.start < cell.end) else {
             return Value::Missing;
         };
         let range = cell.start as usize - self.base..cell.end as usize - self.base;
@@ -238,7 +318,7 @@ impl<'a> Row<'a> {
             return Value::Missing;
         }
         let escapes = match cell.has_doubled_quotes {
-            true => Escapes::DoubledQuote(self.rows.quote),
+            true => Escapes::DoubledQuote(self.quote),
             false => Escapes::None,
         };
         Value::Text(Text::new(text, escapes))
@@ -247,14 +327,25 @@ impl<'a> Row<'a> {
     /// The text of a cell that has no doubled quotes, empty or not.
     #[inline(always)]
     fn verbatim(self, at: usize) -> Option<Verbatim<'a>> {
-        let cell = self.rows.cells.get(at).filter(|cell| !cell.has_doubled_quotes)?;
+        let cell = self.place(at).filter(|cell| !cell.has_doubled_quotes)?;
         let bytes = self.text.as_bytes().get(cell.start as usize - self.base..)?;
         Some(Verbatim::Text(Stretch::new(bytes, (cell.end - cell.start) as usize)))
     }
 
+    #[inline(always)]
+    fn place(self, at: usize) -> Option<Cell> {
+        if self.ends.is_empty() {
+            return self.cells.get(at).copied();
+        }
+        let [before, end] = self.ends.get(at..at + 2)? else {
+            return None;
+        };
+        Some(Cell { start: before.wrapping_add(1), end: *end, has_doubled_quotes: false })
+    }
+
     /// Every cell's text.
     pub(crate) fn texts(self) -> impl Iterator<Item = Cow<'a, str>> + use<'a> {
-        (0..self.rows.cells()).map(move |at| match self.cell(at) {
+        (0..self.len()).map(move |at| match self.cell(at) {
             Value::Text(text) => text.into_decoded().unwrap_or_default(),
             _ => Cow::Borrowed(""),
         })

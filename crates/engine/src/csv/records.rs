@@ -9,7 +9,7 @@ use personalize_plan::CsvFormat;
 
 use super::columns::CsvLayout;
 use super::{Row, Rows, column_names};
-use crate::convert::Outcome;
+use crate::convert::{Mapping, Outcome};
 use crate::error::ConvertError;
 use crate::fault::RecordFault;
 use crate::frame::Frame;
@@ -43,12 +43,17 @@ impl<'a> CsvRecords<'a> {
     }
 
     /// The layout of a file with this first row, and whether that is a header.
-    fn read_header(&self, first_row: Row<'_>) -> Result<(CsvLayout, bool), ConvertError> {
+    fn read_header(
+        &self,
+        first_row: Row<'_>,
+        mapping: &Mapping,
+    ) -> Result<(CsvLayout, bool), ConvertError> {
         let names = match self.format.header {
             true => column_names(&first_row.texts().map(Cow::into_owned).collect::<Vec<_>>()),
             false => self.format.columns.clone(),
         };
-        Ok((CsvLayout::new(names, self.columns)?, self.format.header))
+        let delimiter = self.format.delimiter as u8;
+        Ok((CsvLayout::new(names, self.columns, mapping, delimiter)?, self.format.header))
     }
 }
 
@@ -70,7 +75,8 @@ impl Records for CsvRecords<'_> {
             Some(layout) => layout,
             None => {
                 let unreadable = || ConvertError::Header("it is not UTF-8".into());
-                let (layout, is_header) = self.read_header(row.ok_or_else(unreadable)?)?;
+                let (layout, is_header) =
+                    self.read_header(row.ok_or_else(unreadable)?, run.mapping)?;
                 let layout = self.layout.insert(Arc::new(layout));
                 if is_header {
                     return Ok(None);
@@ -83,6 +89,29 @@ impl Records for CsvRecords<'_> {
             Some(Err(fault)) => Outcome::Rejected(fault),
             None => Outcome::Rejected(RecordFault::NotUtf8),
         }))
+    }
+
+    fn convert_plain<W: Write, J: Write>(
+        &mut self,
+        run: &mut Run<'_, W, J>,
+        excerpt: &Excerpt<'_>,
+        at: usize,
+    ) -> Result<usize, ConvertError> {
+        let Some(layout) = &self.layout else {
+            return Ok(at);
+        };
+        let mut written = Ok(());
+        let end = self.rows.plain_rows(excerpt.bytes, at, layout.cells(), |row| {
+            written.is_ok()
+                && match run.copy(row, layout.copy()) {
+                    Ok(is_taken) => is_taken,
+                    Err(fault) => {
+                        written = Err(fault);
+                        false
+                    }
+                }
+        });
+        written.map(|()| end)
     }
 
     fn give_up(&mut self, excerpt: &Excerpt<'_>) -> Option<(Range<usize>, RecordFault)> {

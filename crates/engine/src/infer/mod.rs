@@ -306,7 +306,7 @@ impl Profile {
                         continue;
                     }
                     match std::str::from_utf8(&window.bytes()[range.clone()]) {
-                        Ok(text) if rows.cells() == dialect.columns.len() => {
+                        Ok(text) if rows.row(text, range.start).len() == dialect.columns.len() => {
                             let cells = rows.row(text, range.start).texts();
                             self.root
                                 .observe_row(dialect.columns.iter().map(String::as_str).zip(cells));
