@@ -111,7 +111,7 @@ pub(crate) struct ParameterArguments {
 #[derive(Debug, Args)]
 pub(crate) struct SampleSize {
     /// Bytes of SOURCE that are looked at to find its columns, as in 64M or 1G, or `all`
-    #[arg(long, value_name = "SIZE", default_value = "16M")]
+    #[arg(long, value_name = "SIZE", default_value = "8M")]
     pub(crate) sample: Size,
 }
 

@@ -20,6 +20,7 @@ use crate::ion;
 use crate::json::{self, JsonRecords};
 use crate::run::Run;
 use crate::text::{ObjectRecords, Text, decoding_error};
+use crate::workspace::Workspaces;
 use crate::xml;
 
 /// Converts files by a plan. Made once, used for any number of files, also at the same time.
@@ -32,6 +33,7 @@ pub struct Converter {
     pub(crate) columns: Vec<(String, bool)>,
     /// For logs: the pattern, once the first file needs it
     grok: Arc<OnceLock<Result<Grok, GrokError>>>,
+    pub(crate) workspaces: Workspaces,
 }
 
 /// A file as its rejects name it, and what its folders say.
@@ -55,6 +57,7 @@ impl Converter {
             limits: plan.source.limits,
             columns,
             grok: Arc::default(),
+            workspaces: Workspaces::default(),
         }
     }
 
@@ -85,9 +88,12 @@ impl Converter {
         let source = Source::new(input);
         // A format's library may panic on a hostile file; that is this file's fault alone.
         let converting = || {
-            let mut run = Run::new(&self.mapping, file, rows, rejects);
+            let mut workspace = self.workspaces.take();
+            let mut run = Run::new(&self.mapping, file, &mut workspace, rows, rejects);
             self.read(&source, &mut run)?;
-            run.finish()
+            let counts = run.finish()?;
+            self.workspaces.leave(workspace);
+            Ok(counts)
         };
         let converted = catch(converting).unwrap_or_else(|panic| Err(ConvertError::Panic(panic)));
         match (converted, source.take_fault()) {
@@ -130,26 +136,29 @@ impl Converter {
         let projection = &self.mapping.projection;
         match &self.format {
             SourceFormat::Json => {
-                let records = JsonRecords::new(projection, json::Framer::default());
-                Text::open(run, reader, compression, "JSON")?.convert(records)
+                let walker = run.workspace.take_walker(projection);
+                let mut records = JsonRecords::new(walker, json::Framer::default());
+                Text::open(run, reader, compression, "JSON")?.convert(&mut records)?;
+                run.workspace.leave_walker(records.into_walker());
+                Ok(())
             }
             SourceFormat::Csv(format) => {
-                let records = CsvRecords::new(format, &self.columns, None);
+                let mut records = CsvRecords::new(format, &self.columns, None);
                 let text = Text::open(run, reader, compression, "CSV")?;
-                text.skip_lines(format.skipped_lines)?.convert(records)
+                text.skip_lines(format.skipped_lines)?.convert(&mut records)
             }
             SourceFormat::Avro => Avro::open(reader, compression)?.convert(run),
             SourceFormat::Ion => ion::read(run, reader, compression),
             SourceFormat::Bson => bson::read(run, reader, compression),
             SourceFormat::Xml { row_tag } => {
-                let records = ObjectRecords::new(projection, xml::Framer::new(row_tag));
-                Text::open(run, reader, compression, "XML")?.convert(records)
+                let mut records = ObjectRecords::new(projection, xml::Framer::new(row_tag));
+                Text::open(run, reader, compression, "XML")?.convert(&mut records)
             }
             SourceFormat::Grok(pattern) => {
                 let compiled = self.grok.get_or_init(|| Grok::new(pattern)).as_ref();
                 let grok = compiled.map_err(|error| ConvertError::Pattern(error.clone()))?;
-                let records = ObjectRecords::new(projection, grok::Lines::new(grok));
-                Text::open(run, reader, compression, "a log")?.convert(records)
+                let mut records = ObjectRecords::new(projection, grok::Lines::new(grok));
+                Text::open(run, reader, compression, "a log")?.convert(&mut records)
             }
             SourceFormat::Parquet | SourceFormat::Orc => {
                 Err(ConvertError::OtherFormat { found: "a stream", expected: "a file by range" })

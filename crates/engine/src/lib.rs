@@ -57,6 +57,7 @@ mod time;
 mod value;
 mod values;
 mod window;
+mod workspace;
 mod xml;
 
 pub use caught::hide_caught_panics;

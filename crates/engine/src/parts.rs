@@ -242,10 +242,12 @@ impl Converter {
         rejects: impl Write,
     ) -> Result<ConvertedPart, ConvertError> {
         let converting = || {
-            let mut run = Run::new(&self.mapping, file, rows, rejects);
+            let mut workspace = self.workspaces.take();
+            let mut run = Run::new(&self.mapping, file, &mut workspace, rows, rejects);
             let (end, at) = self.convert_records(&mut run, part, begin)?;
             run.counts.bytes_decoded = end.place.offset - begin.place.offset;
             let counts = run.finish()?;
+            self.workspaces.leave(workspace);
             Ok(ConvertedPart { counts, end, left: part.length - at })
         };
         catch(converting).unwrap_or_else(|panic| Err(ConvertError::Panic(panic)))
@@ -279,8 +281,12 @@ impl Converter {
                     State::Json(framer) => framer.clone(),
                     _ => json::Framer::default(),
                 };
-                let mut records = JsonRecords::new(&self.mapping.projection, framer);
-                (records.convert(run, &excerpt)?, State::Json(records.framer().clone()))
+                let walker = run.workspace.take_walker(&self.mapping.projection);
+                let mut records = JsonRecords::new(walker, framer);
+                let from = records.convert(run, &excerpt)?;
+                let framer = records.framer().clone();
+                run.workspace.leave_walker(records.into_walker());
+                (from, State::Json(framer))
             }
         };
         let at = from.map_or(part.length, |from| start + from);

@@ -12,9 +12,9 @@ pub(crate) struct RowBuffer {
 }
 
 impl RowBuffer {
-    /// A buffer that holds as many bytes without growing.
-    pub(crate) fn with_capacity(capacity: usize) -> Self {
-        Self { bytes: vec![0; capacity], end: 0 }
+    /// How many bytes are held without growing.
+    pub(crate) fn capacity(&self) -> usize {
+        self.bytes.len()
     }
 
     pub(crate) fn len(&self) -> usize {

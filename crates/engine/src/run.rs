@@ -9,8 +9,8 @@ use crate::counts::Counts;
 use crate::error::ConvertError;
 use crate::fault::RecordFault;
 use crate::rejects::{Content, Position, Reject};
-use crate::row_buffer::RowBuffer;
 use crate::value::Record;
+use crate::workspace::Workspace;
 
 /// Rows are handed on in blocks of this size.
 const OUT_BLOCK: usize = 256 * 1024;
@@ -21,7 +21,7 @@ pub(crate) struct Run<'a, W, J> {
     file: &'a SourceFile,
     /// The file's own name, or that of the entry of it that is read
     name: String,
-    out: RowBuffer,
+    pub(crate) workspace: &'a mut Workspace,
     rows: W,
     rejects: J,
     scratch: Scratch,
@@ -30,12 +30,18 @@ pub(crate) struct Run<'a, W, J> {
 }
 
 impl<'a, W: Write, J: Write> Run<'a, W, J> {
-    pub(crate) fn new(mapping: &'a Mapping, file: &'a SourceFile, rows: W, rejects: J) -> Self {
+    pub(crate) fn new(
+        mapping: &'a Mapping,
+        file: &'a SourceFile,
+        workspace: &'a mut Workspace,
+        rows: W,
+        rejects: J,
+    ) -> Self {
         Self {
             mapping,
             file,
             name: file.name.clone(),
-            out: RowBuffer::with_capacity(2 * OUT_BLOCK),
+            workspace,
             rows,
             rejects,
             scratch: Scratch::default(),
@@ -55,14 +61,15 @@ impl<'a, W: Write, J: Write> Run<'a, W, J> {
     /// Appends a record's rows, or nothing if it is filtered or rejected.
     pub(crate) fn convert(&mut self, record: &impl Record) -> Outcome {
         let values = &self.file.partition_values;
-        self.mapping.convert(record, values, &mut self.scratch, &mut self.out)
+        self.mapping.convert(record, values, &mut self.scratch, &mut self.workspace.rows)
     }
 
     /// Appends a plain row and counts it; false if it is to be converted as any other.
     #[inline(always)]
     pub(crate) fn copy(&mut self, row: PlainRow<'_>, copy: &RowCopy) -> Result<bool, ConvertError> {
         let values = &self.file.partition_values;
-        let outcome = self.mapping.copy_row(row, copy, values, &mut self.scratch, &mut self.out);
+        let outcome =
+            self.mapping.copy_row(row, copy, values, &mut self.scratch, &mut self.workspace.rows);
         match outcome {
             CopyOutcome::Written => self.count(Outcome::Written { rows: 1 })?,
             CopyOutcome::Filtered => self.count(Outcome::Filtered)?,
@@ -80,7 +87,7 @@ impl<'a, W: Write, J: Write> Run<'a, W, J> {
             Outcome::Written { rows } => {
                 self.counts.records_written += 1;
                 self.counts.rows_written += rows;
-                if self.out.len() >= OUT_BLOCK {
+                if self.workspace.rows.len() >= OUT_BLOCK {
                     self.write_rows()?;
                 }
             }
@@ -111,8 +118,8 @@ impl<'a, W: Write, J: Write> Run<'a, W, J> {
     }
 
     fn write_rows(&mut self) -> Result<(), ConvertError> {
-        self.rows.write_all(self.out.as_slice()).map_err(ConvertError::Write)?;
-        self.out.truncate(0);
+        self.rows.write_all(self.workspace.rows.as_slice()).map_err(ConvertError::Write)?;
+        self.workspace.rows.truncate(0);
         Ok(())
     }
 

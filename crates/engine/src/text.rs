@@ -211,7 +211,7 @@ impl<'r, 'a, R: Read, W: Write, J: Write> Text<'r, 'a, R, W, J> {
         compression: Compression,
         expected: &'static str,
     ) -> Result<Self, ConvertError> {
-        let window = Window::new(reader);
+        let window = Window::within(std::mem::take(&mut run.workspace.window), reader);
         let mut text = Self { run, window, place: Place::BEGINNING, compression };
         while text.window.bytes().len() < content::HEAD && !text.window.is_last() {
             text.read()?;
@@ -223,7 +223,13 @@ impl<'r, 'a, R: Read, W: Write, J: Write> Text<'r, 'a, R, W, J> {
     }
 
     /// Converts the file.
-    pub(crate) fn convert(mut self, mut records: impl Records) -> Result<(), ConvertError> {
+    pub(crate) fn convert(mut self, records: &mut impl Records) -> Result<(), ConvertError> {
+        self.convert_all(records)?;
+        self.run.workspace.window = self.window.into_buffer();
+        Ok(())
+    }
+
+    fn convert_all(&mut self, records: &mut impl Records) -> Result<(), ConvertError> {
         loop {
             let excerpt = Excerpt::new(self.window.bytes(), self.place, self.window.is_last());
             let Some(from) = records.convert(self.run, &excerpt)? else {

@@ -7,6 +7,8 @@ use serde::Serialize;
 
 /// Bytes that are read at once.
 const BLOCK: usize = 256 * 1024;
+/// Bytes that are read first: of a small file all.
+const FIRST_BLOCK: usize = 64 * 1024;
 
 /// The longest record: a bound on memory, far above what Personalize could use of one.
 pub(crate) const MAX_RECORD: usize = 16 * 1024 * 1024;
@@ -37,7 +39,17 @@ impl Place {
 
 impl<R: Read> Window<R> {
     pub(crate) fn new(reader: R) -> Self {
-        Self { reader, buffer: Vec::new(), filled: 0..0, offset: 0, ended: false }
+        Self::within(Vec::new(), reader)
+    }
+
+    /// A window in memory that was used before.
+    pub(crate) fn within(buffer: Vec<u8>, reader: R) -> Self {
+        Self { reader, buffer, filled: 0..0, offset: 0, ended: false }
+    }
+
+    /// The memory, whatever is in it.
+    pub(crate) fn into_buffer(self) -> Vec<u8> {
+        self.buffer
     }
 
     /// The bytes at hand.
@@ -87,7 +99,8 @@ impl<R: Read> Window<R> {
         // At least doubled and always filled, so that a long record is not walked again for every
         // small piece of it.
         let before = self.filled.end;
-        let room = (2 * before).max(before + BLOCK);
+        let block = if self.buffer.is_empty() { FIRST_BLOCK } else { BLOCK };
+        let room = (2 * before).max(before + block);
         if self.buffer.len() < room {
             self.buffer.resize(room, 0);
         }

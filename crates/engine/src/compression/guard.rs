@@ -57,6 +57,11 @@ impl Budget {
         Self { source, limits, harmless: HARMLESS, decoded: AtomicU64::new(0) }
     }
 
+    /// How many bytes the source has.
+    pub(super) fn source_size(&self) -> u64 {
+        self.source.size()
+    }
+
     fn spend(&self, count: usize) -> Result<(), LimitFault> {
         let decoded = self.decoded.fetch_add(count as u64, Ordering::Relaxed) + count as u64;
         // What is read twice does not raise the limit.

@@ -46,7 +46,8 @@ fn undo(
         if *outermost == Compression::None {
             *outermost = compression;
         }
-        let decoder = compression.decoder(content)?;
+        let size = if layer == 0 { budget.source_size() } else { u64::MAX };
+        let decoder = compression.decoder(content, size)?;
         if layer >= most {
             break;
         }

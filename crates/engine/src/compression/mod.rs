@@ -47,7 +47,7 @@ pub enum Compression {
 /// How many bytes [`Compression::of`] needs.
 const MAGIC_LENGTH: usize = 16;
 /// Compressed bytes are read in blocks of this size.
-const BLOCK: usize = 64 * 1024;
+const BLOCK: u64 = 64 * 1024;
 
 type Reader = Box<dyn Read + Send>;
 
@@ -82,9 +82,9 @@ impl Compression {
         }
     }
 
-    /// A reader of what these compressed bytes hold.
-    fn decoder(self, input: Reader) -> io::Result<Reader> {
-        let blocks = BufReader::with_capacity(BLOCK, input);
+    /// A reader of what these compressed bytes hold, of which there are `size` at most.
+    fn decoder(self, input: Reader, size: u64) -> io::Result<Reader> {
+        let blocks = BufReader::with_capacity(size.min(BLOCK) as usize, input);
         Ok(match self {
             Self::None => Box::new(blocks),
             Self::Gzip => Box::new(gzip::Members::new(blocks)),

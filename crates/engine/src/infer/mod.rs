@@ -263,7 +263,7 @@ impl Profile {
             match framer.next(&mut walker, window.bytes(), at, window.is_last()) {
                 Frame::Record(range) => {
                     at = range.end;
-                    match std::str::from_utf8(&window.bytes()[range]) {
+                    match simdutf8::basic::from_utf8(&window.bytes()[range]) {
                         Ok(object) => self.observe(object),
                         Err(_) => self.faults += 1,
                     }
@@ -305,7 +305,7 @@ impl Profile {
                     if std::mem::take(&mut header_left) {
                         continue;
                     }
-                    match std::str::from_utf8(&window.bytes()[range.clone()]) {
+                    match simdutf8::basic::from_utf8(&window.bytes()[range.clone()]) {
                         Ok(text) if rows.row(text, range.start).len() == dialect.columns.len() => {
                             let cells = rows.row(text, range.start).texts();
                             self.root

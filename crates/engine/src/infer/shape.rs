@@ -12,6 +12,8 @@ use crate::value::Value;
 
 /// Members that are told apart in one object; data with more uses keys as values.
 const MAX_MEMBERS: usize = 1000;
+/// Members in a row that a name is compared with before it is looked up.
+const MEMBERS_LEFT_OUT: usize = 8;
 /// Different texts that are counted.
 const MAX_DISTINCT: usize = 50;
 /// Times between these seconds are believed when they are numbers: 1980 to 2100.
@@ -103,8 +105,11 @@ impl Shape {
 
     fn observe_text(&mut self, text: &str) {
         self.strings += 1;
-        self.times += u64::from(is_time(text));
-        self.numeric_strings += u64::from(Decimal::parse(text.trim()).is_some());
+        // Neither a time nor a number begins with a letter.
+        if !text.as_bytes().first().is_some_and(u8::is_ascii_alphabetic) {
+            self.times += u64::from(is_time(text));
+            self.numeric_strings += u64::from(Decimal::parse(text.trim()).is_some());
+        }
         if self.distinct.len() <= MAX_DISTINCT && text.len() <= 256 && !self.distinct.contains(text)
         {
             self.distinct.insert(text.to_owned());
@@ -149,6 +154,11 @@ impl Shape {
     }
 
     fn find_member(&mut self, name: &str) -> Option<usize> {
+        // Most often it comes soon, since others were left out.
+        let soon = self.members.iter().skip(self.expected).take(MEMBERS_LEFT_OUT);
+        if let Some(left_out) = soon.map(|(known, _)| known).position(|known| known == name) {
+            return Some(self.expected + left_out);
+        }
         let lower = name.to_lowercase();
         match self.member_at.get(&lower) {
             Some(at) => Some(*at),

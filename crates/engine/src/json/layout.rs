@@ -316,6 +316,12 @@ impl Layout {
         GapId(self.gaps.len() as u16 - 1)
     }
 
+    /// Whether any more gaps and brackets can be learnt everywhere.
+    pub(super) fn has_room(&self) -> bool {
+        let is_full = |nesting: &Nesting| nesting.known.len() == MOST_GAPS;
+        self.nestings.len() < MOST_NESTINGS && !self.nestings.iter().any(is_full)
+    }
+
     /// A bracket within others; none where too many are known.
     pub(super) fn inside(
         &mut self,

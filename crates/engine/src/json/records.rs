@@ -8,7 +8,6 @@ use crate::convert::Outcome;
 use crate::error::ConvertError;
 use crate::fault::RecordFault;
 use crate::frame::Frame;
-use crate::projection::Projection;
 use crate::run::Run;
 use crate::text::{Excerpt, Records};
 
@@ -20,8 +19,12 @@ pub(crate) struct JsonRecords {
 
 impl JsonRecords {
     /// From where a framer is; at a file's beginning that is the default.
-    pub(crate) fn new(projection: &Projection, framer: Framer) -> Self {
-        Self { framer, walker: Walker::new(projection.clone()) }
+    pub(crate) fn new(walker: Walker, framer: Framer) -> Self {
+        Self { framer, walker }
+    }
+
+    pub(crate) fn into_walker(self) -> Walker {
+        self.walker
     }
 
     /// Where the framer is, what lies before the next record included.

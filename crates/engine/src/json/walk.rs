@@ -63,6 +63,11 @@ impl Walker {
         }
     }
 
+    /// Whether there is room to learn more.
+    pub(crate) fn has_room(&self) -> bool {
+        self.layout.has_room()
+    }
+
     /// The byte after the object that begins at `at`.
     pub(crate) fn walk(&mut self, bytes: &[u8], mut at: usize) -> Found {
         self.record_number += 1;
