@@ -17,6 +17,9 @@ use personalize_engine::{
 /// that has to be read from its beginning, such as an array.
 const MOST_MISSES: usize = 4;
 
+/// Memory that is kept; what held a longer record is given back to the system.
+const MOST_KEPT: usize = 4 << 20;
+
 /// Why a file was not converted in parts.
 pub(crate) enum Unsplit {
     /// It has to be read in one piece.
@@ -37,6 +40,30 @@ struct Guess {
     converted: Result<ConvertedPart, ConvertError>,
     rows: Vec<u8>,
     rejects: Vec<u8>,
+}
+
+/// Memory that is used again.
+#[derive(Default)]
+struct Spares(Mutex<Vec<Vec<u8>>>);
+
+impl Spares {
+    fn take(&self) -> Vec<u8> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    fn leave(&self, buffer: Vec<u8>) {
+        if buffer.capacity() > MOST_KEPT {
+            return;
+        }
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
+    }
+}
+
+/// What threads leave to each other.
+#[derive(Default)]
+struct Memory {
+    parts: Spares,
+    results: Spares,
 }
 
 /// A part to be converted, and where its results are to go.
@@ -64,26 +91,29 @@ impl Conversion<'_> {
         let (turns, in_order) = mpsc::sync_channel(2 * threads);
         let (begun, known) = mpsc::sync_channel(1);
         let is_guessed = AtomicBool::new(true);
+        let memory = Memory::default();
         let mut counts = std::thread::scope(|scope| {
             for _ in 0..threads {
-                scope.spawn(|| self.convert_jobs(&waiting));
+                scope.spawn(|| self.convert_jobs(&waiting, &memory));
             }
-            scope.spawn(|| read(&mut splitter, known, jobs, turns, &is_guessed));
-            self.join(in_order, begun, &is_guessed, rows, rejects)
+            scope.spawn(|| read(&mut splitter, known, jobs, turns, &is_guessed, &memory.parts));
+            self.join(in_order, begun, &is_guessed, &memory, rows, rejects)
         })?;
         counts.bytes_read = splitter.bytes_read();
         Ok(counts)
     }
 
-    fn convert_jobs(&self, waiting: &Mutex<Receiver<Job>>) {
+    fn convert_jobs(&self, waiting: &Mutex<Receiver<Job>>, memory: &Memory) {
         loop {
             let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
             let Ok((part, begin, results)) = job else {
                 return;
             };
-            let (mut rows, mut rejects) = (Vec::new(), Vec::new());
+            let (mut rows, mut rejects) = (memory.results.take(), Vec::new());
+            rows.clear();
             let converted =
                 self.converter.convert_part(self.file, &part, &begin, &mut rows, &mut rejects);
+            drop(part);
             // Nobody waits for it where the conversion has failed.
             let _ = results.send(Guess { begin, converted, rows, rejects });
         }
@@ -97,6 +127,7 @@ impl Conversion<'_> {
         in_order: Receiver<Turn>,
         begun: SyncSender<Boundary>,
         is_guessed: &AtomicBool,
+        memory: &Memory,
         mut rows: impl Write,
         mut rejects: impl Write,
     ) -> Result<Counts, Unsplit> {
@@ -114,6 +145,7 @@ impl Conversion<'_> {
                     let converted = guess.converted?;
                     rows.write_all(&guess.rows).map_err(ConvertError::Write)?;
                     rejects.write_all(&guess.rejects).map_err(ConvertError::Write)?;
+                    memory.results.leave(guess.rows);
                     converted
                 }
                 _ => {
@@ -133,6 +165,9 @@ impl Conversion<'_> {
             }
             left.clear();
             left.extend_from_slice(part.tail(converted.left));
+            if let Some(part) = Arc::into_inner(part) {
+                memory.parts.leave(part.into_buffer());
+            }
             end = converted.end;
             // Only the first is waited for.
             let _ = begun.try_send(end.clone());
@@ -149,10 +184,11 @@ fn read(
     jobs: SyncSender<Job>,
     turns: SyncSender<Turn>,
     is_guessed: &AtomicBool,
+    spares: &Spares,
 ) {
     let mut first_end = None;
     loop {
-        let part = match splitter.next_part() {
+        let part = match splitter.next_part(spares.take()) {
             Ok(Some(part)) => Arc::new(part),
             Ok(None) => return,
             Err(fault) => {

@@ -7,7 +7,7 @@
 //! where its first record does begin. Either way rows, rejects and counts are those of the file as a
 //! whole.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::sync::Arc;
 
 use personalize_plan::SourceFormat;
@@ -44,9 +44,10 @@ pub struct Splitter {
 
 /// Part of a file's text.
 pub struct Part {
-    /// The part, and what may have to be seen behind it
-    bytes: Vec<u8>,
+    /// The part, what may have to be seen behind it, and room
+    buffer: Vec<u8>,
     length: usize,
+    seen: usize,
     cut: Cut,
     place: Place,
     last: bool,
@@ -102,36 +103,43 @@ impl Boundary {
 }
 
 impl Splitter {
-    /// The next part; none behind the last one.
+    /// The next part, in memory that may have been used before; none behind the last one.
     ///
     /// # Errors
     ///
     /// [`ConvertError`] if the file cannot be read.
-    pub fn next_part(&mut self) -> Result<Option<Part>, ConvertError> {
+    pub fn next_part(&mut self, mut buffer: Vec<u8>) -> Result<Option<Part>, ConvertError> {
         if self.ended {
             return Ok(None);
         }
-        let mut bytes = std::mem::take(&mut self.rest);
-        bytes.reserve_exact(PART + SEARCHED);
-        let missing = PART.saturating_sub(bytes.len()).max(SEARCHED);
-        let reading = || (&mut self.reader).take(missing as u64).read_to_end(&mut bytes);
-        let read = catch(reading).map_err(ConvertError::Panic)?.map_err(|fault| {
-            let decoded = self.place.offset + bytes.len() as u64;
+        let rest = self.rest.len();
+        let end = PART.max(rest + SEARCHED);
+        if buffer.len() < end {
+            buffer.resize(end, 0);
+        }
+        buffer[..rest].copy_from_slice(&self.rest);
+        let mut filled = rest;
+        let reading = || read_full(&mut self.reader, &mut buffer[..end], &mut filled);
+        catch(reading).map_err(ConvertError::Panic)?.map_err(|fault| {
+            let decoded = self.place.offset + filled as u64;
             match self.source.take_fault() {
                 Some(fault) => ConvertError::Read(fault),
                 None => decoding_error(&fault, self.compression, decoded),
             }
         })?;
-        self.ended = read < missing;
+        self.ended = filled < end;
+        let bytes = &buffer[..filled];
         let (length, cut) = match self.ended {
-            true => (bytes.len(), Cut::LineBreak),
-            false => self.find_cut(&bytes),
+            true => (filled, Cut::LineBreak),
+            false => self.find_cut(bytes),
         };
-        self.rest = bytes[length..].to_vec();
+        self.rest.clear();
+        self.rest.extend_from_slice(&bytes[length..]);
         // A record's end is certain only with what follows it.
         let is_seen = bytes.get(length) == Some(&b'{');
-        bytes.truncate(length + usize::from(is_seen));
-        let part = Part { length, cut: self.cut, place: self.place, last: self.ended, bytes };
+        let seen = length + usize::from(is_seen);
+        let (last, place) = (self.ended, self.place);
+        let part = Part { buffer, length, seen, cut: self.cut, place, last };
         self.cut = cut;
         self.place = part.place_of(length);
         Ok(Some(part))
@@ -155,7 +163,25 @@ impl Splitter {
     }
 }
 
+/// Fills the buffer from a place on, unless the reader ends before.
+fn read_full(reader: &mut impl Read, buffer: &mut [u8], filled: &mut usize) -> io::Result<()> {
+    while *filled < buffer.len() {
+        match reader.read(&mut buffer[*filled..]) {
+            Ok(0) => break,
+            Ok(count) => *filled += count,
+            Err(fault) if fault.kind() == io::ErrorKind::Interrupted => {}
+            Err(fault) => return Err(fault),
+        }
+    }
+    Ok(())
+}
+
 impl Part {
+    /// The memory, whatever is in it.
+    pub fn into_buffer(self) -> Vec<u8> {
+        self.buffer
+    }
+
     /// Where the part begins, if a record does there; `known` is where any part before it ended.
     pub fn begin(&self, known: &Boundary) -> Boundary {
         let state = match &known.state {
@@ -172,8 +198,10 @@ impl Part {
     pub fn behind(&self, left: &[u8]) -> Self {
         let Place { offset, line } = self.place;
         let breaks = memchr::memchr_iter(b'\n', left).count();
+        let buffer = [left, self.bytes()].concat();
         Self {
-            bytes: [left, &self.bytes].concat(),
+            seen: buffer.len(),
+            buffer,
             length: left.len() + self.length,
             cut: self.cut,
             place: Place { offset: offset - left.len() as u64, line: line - breaks as u64 },
@@ -183,11 +211,15 @@ impl Part {
 
     /// The last `count` bytes.
     pub fn tail(&self, count: usize) -> &[u8] {
-        &self.bytes[self.length - count..self.length]
+        &self.buffer[self.length - count..self.length]
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.buffer[..self.seen]
     }
 
     fn place_of(&self, at: usize) -> Place {
-        let breaks = memchr::memchr_iter(b'\n', &self.bytes[..at]).count() as u64;
+        let breaks = memchr::memchr_iter(b'\n', &self.buffer[..at]).count() as u64;
         Place { offset: self.place.offset + at as u64, line: self.place.line + breaks }
     }
 }
@@ -262,11 +294,11 @@ impl Converter {
     ) -> Result<(Boundary, usize), ConvertError> {
         let expected = if matches!(self.format, SourceFormat::Json) { "JSON" } else { "CSV" };
         let start = match begin.state {
-            State::Beginning => beginning(&part.bytes, expected)?,
+            State::Beginning => beginning(part.bytes(), expected)?,
             _ => 0,
         };
         let place = Place { offset: begin.place.offset + start as u64, ..begin.place };
-        let excerpt = Excerpt::new(&part.bytes[start..], place, part.last);
+        let excerpt = Excerpt::new(&part.bytes()[start..], place, part.last);
         let (from, state) = match &self.format {
             SourceFormat::Csv(format) => {
                 let layout = match &begin.state {
