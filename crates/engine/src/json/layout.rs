@@ -206,14 +206,20 @@ impl Layout {
     }
 
     /// The same where members come in any order: gaps are found by their first names.
-    pub(super) fn by_name(&self, last: GapId, bytes: &[u8], at: usize) -> Option<(GapId, usize)> {
+    #[inline(never)]
+    pub(super) fn by_name(
+        &self,
+        last: GapId,
+        bytes: &[u8],
+        at: usize,
+    ) -> Option<(GapId, Shortcut, usize)> {
         let block = lanes::block(bytes, at)?;
         let nesting = &self.nestings[usize::from(self.crossing(last).nesting.0)];
         let [latest, other] = nesting.index[first_name(block)];
-        if let Some((_, end)) = self.passed(latest, block, bytes, at) {
-            return Some((latest, end));
+        if let Some((shortcut, end)) = self.passed(latest, block, bytes, at) {
+            return Some((latest, shortcut, end));
         }
-        self.passed(other, block, bytes, at).map(|(_, end)| (other, end))
+        self.passed(other, block, bytes, at).map(|(shortcut, end)| (other, shortcut, end))
     }
 
     /// What is behind a gap, and where, if the block and the bytes at `at` are like it.

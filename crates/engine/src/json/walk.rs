@@ -74,10 +74,18 @@ impl Walker {
         self.fixed.fill(Span::default());
         self.clear_elements();
         let mut gap = Layout::START;
-        loop {
-            if let Some((next, shortcut, end)) = self.layout.guess(gap, bytes, at)
-                && let Some(&first) = bytes.get(end)
-            {
+        'gaps: loop {
+            'known: {
+                let (next, shortcut, end) = match self.layout.guess(gap, bytes, at) {
+                    Some(known) => known,
+                    None => match self.layout.by_name(gap, bytes, at) {
+                        Some(known) => known,
+                        None => break 'known,
+                    },
+                };
+                let Some(&first) = bytes.get(end) else {
+                    break 'known;
+                };
                 let behind = match shortcut {
                     Shortcut::Note(slot) if first == b'"' => {
                         let (close, escaped) = string(bytes, end + 1)?;
@@ -96,40 +104,21 @@ impl Walker {
                 };
                 if let Some(behind) = behind {
                     (gap, at) = (next, behind);
-                    continue;
+                    continue 'gaps;
                 }
                 if self.is_as_before(next, first)
                     && let Some(behind) = self.value_behind(next, bytes, end)?
                 {
                     (gap, at) = (next, behind);
-                    continue;
+                    continue 'gaps;
                 }
             }
-            match self.go_on(gap, bytes, at)? {
-                (next, _, Some(behind)) => (gap, at) = (next, behind),
-                (_, end, None) => return Ok(end),
+            let (next, end) = self.cross(gap, bytes, at)?;
+            match self.value_behind(next, bytes, end)? {
+                Some(behind) => (gap, at) = (next, behind),
+                None => return Ok(end),
             }
         }
-    }
-
-    /// Passes a gap that is none of those guessed, and the value behind it; gives the gap, the byte
-    /// after it and the byte after the value, if the record does not end there.
-    #[inline(never)]
-    fn go_on(
-        &mut self,
-        last: GapId,
-        bytes: &[u8],
-        at: usize,
-    ) -> Result<(GapId, usize, Option<usize>), Stop> {
-        let known = self.layout.by_name(last, bytes, at);
-        let known = known.filter(|(gap, end)| {
-            bytes.get(*end).is_some_and(|first| self.is_as_before(*gap, *first))
-        });
-        let (gap, end) = match known {
-            Some(known) => known,
-            None => self.cross(last, bytes, at)?,
-        };
-        Ok((gap, end, self.value_behind(gap, bytes, end)?))
     }
 
     /// Whether what is behind a known gap is what can be there, whatever was before: the inside of a
