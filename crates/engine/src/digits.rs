@@ -1,23 +1,52 @@
 //! The decimal digits of whole numbers, all of them at once.
 
-use crate::lanes::Block;
-
-/// Numbers from here on have more digits than [`few_digits`] writes.
+/// Numbers from here on have more digits than [`Digits`] holds.
 pub(crate) const MANY_DIGITS: u64 = 1_000_000_000_000_000;
 
-/// The digits of a number below [`MANY_DIGITS`] from a block's first byte on, and how many.
+const EIGHT: u64 = 100_000_000;
+
+/// The digits of a whole number: some, of which there may be less than eight, and then perhaps
+/// eight more.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Digits {
+    pub(crate) head: [u8; 8],
+    head_length: usize,
+    pub(crate) tail: Option<[u8; 8]>,
+}
+
+impl Digits {
+    /// Those of a number below [`MANY_DIGITS`].
+    #[inline(always)]
+    pub(crate) fn of(number: u64) -> Self {
+        let (head, tail) = match number {
+            0..EIGHT => (number, None),
+            _ => (number / EIGHT, Some(number % EIGHT)),
+        };
+        let digits = eight_digits(head);
+        // Zero has one digit.
+        let zeros = (digits | 1 << 56).trailing_zeros() / 8;
+        Self {
+            head: ascii(digits >> (8 * zeros)),
+            head_length: 8 - zeros as usize,
+            tail: tail.map(|tail| ascii(eight_digits(tail))),
+        }
+    }
+
+    /// How many of the first are digits.
+    #[inline(always)]
+    pub(crate) fn head_length(&self) -> usize {
+        self.head_length.min(8)
+    }
+
+    #[inline(always)]
+    pub(crate) fn length(&self) -> usize {
+        self.head_length + if self.tail.is_some() { 8 } else { 0 }
+    }
+}
+
 #[inline(always)]
-pub(crate) fn few_digits(number: u64) -> (Block, usize) {
-    const EIGHT: u64 = 100_000_000;
-    let digits = if number < EIGHT {
-        u128::from(eight_digits(number)) << 64
-    } else {
-        u128::from(eight_digits(number / EIGHT)) | (u128::from(eight_digits(number % EIGHT)) << 64)
-    };
-    // Zero has one digit.
-    let zeros = (digits.trailing_zeros() / 8).min(15);
-    let ascii = (digits >> (8 * zeros)) | u128::from_le_bytes([b'0'; 16]);
-    (ascii.to_le_bytes(), 16 - zeros as usize)
+fn ascii(digits: u64) -> [u8; 8] {
+    (digits | 0x3030_3030_3030_3030).to_le_bytes()
 }
 
 /// Eight digits, one in each byte, the first in the lowest: the number is split into halves of four
@@ -39,8 +68,10 @@ mod tests {
     use super::*;
 
     fn text(number: u64) -> String {
-        let (block, length) = few_digits(number);
-        String::from_utf8(block[..length].to_vec()).unwrap()
+        let digits = Digits::of(number);
+        let (head, tail) = (&digits.head[..digits.head_length()], digits.tail.unwrap_or_default());
+        let tail = &tail[..digits.length() - head.len()];
+        String::from_utf8([head, tail].concat()).unwrap()
     }
 
     #[test]

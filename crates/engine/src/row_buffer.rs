@@ -1,5 +1,6 @@
 //! Rows on their way out.
 
+use crate::digits::Digits;
 use crate::lanes::{Block, LANES};
 
 /// Rows that are written and not yet handed on.
@@ -91,6 +92,26 @@ impl Room<'_> {
             return false;
         };
         *place = *block;
+        place[length] = separator;
+        self.end += length + 1;
+        true
+    }
+
+    /// Appends a number and what follows it; false if there is no room.
+    #[inline(always)]
+    pub(crate) fn append_digits(&mut self, digits: &Digits, separator: u8) -> bool {
+        const MOST: usize = 2 * 8 + 1;
+        let Some(place) =
+            self.buffer.bytes.get_mut(self.end..).and_then(|room| room.first_chunk_mut::<MOST>())
+        else {
+            return false;
+        };
+        let mut length = digits.head_length();
+        place[..8].copy_from_slice(&digits.head);
+        if let Some(tail) = &digits.tail {
+            place[length..length + 8].copy_from_slice(tail);
+            length += 8;
+        }
         place[length] = separator;
         self.end += length + 1;
         true

@@ -160,7 +160,7 @@ impl Mapping {
     #[inline(always)]
     fn copy_cells(&self, from: usize, record: &impl Record, out: &mut RowBuffer) -> usize {
         let fields = &self.fields[from..];
-        let mut room = out.room(LANES * fields.len());
+        let mut room = out.room((LANES + 1) * fields.len());
         let copied = fields
             .iter()
             .take_while(|field| field.verbatim.append(record, field.separator, &mut room))

@@ -2,7 +2,7 @@
 
 use personalize_plan::{Conversion, EpochUnit, TimestampFormat};
 
-use crate::digits::few_digits;
+use crate::digits::Digits;
 use crate::lanes::{self, Block, LANES};
 use crate::row_buffer::Room;
 use crate::value::{Record, Slot, Stretch, Verbatim};
@@ -60,8 +60,8 @@ impl VerbatimRule {
             },
             Some(Verbatim::Text(stretch)) => self.append_text(stretch, separator, room),
             Some(Verbatim::Integer(number)) => {
-                let (block, length) = few_digits(number);
-                self.fits(length) && room.append(&block, length, separator)
+                let digits = Digits::of(number);
+                self.fits(digits.length()) && room.append_digits(&digits, separator)
             }
             None => false,
         }
