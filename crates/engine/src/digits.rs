@@ -1,5 +1,7 @@
 //! The decimal digits of whole numbers, all of them at once.
 
+use crate::lanes::Block;
+
 /// Numbers from here on have more digits than [`Digits`] holds.
 pub(crate) const MANY_DIGITS: u64 = 1_000_000_000_000_000;
 
@@ -9,9 +11,9 @@ const EIGHT: u64 = 100_000_000;
 /// eight more.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Digits {
-    pub(crate) head: [u8; 8],
+    head: [u8; 8],
     head_length: usize,
-    pub(crate) tail: Option<[u8; 8]>,
+    tail: Option<[u8; 8]>,
 }
 
 impl Digits {
@@ -32,15 +34,19 @@ impl Digits {
         }
     }
 
-    /// How many of the first are digits.
-    #[inline(always)]
-    pub(crate) fn head_length(&self) -> usize {
-        self.head_length.min(8)
-    }
-
     #[inline(always)]
     pub(crate) fn length(&self) -> usize {
         self.head_length + if self.tail.is_some() { 8 } else { 0 }
+    }
+
+    /// Writes them to a block from its first byte on; what stands behind them is of no meaning.
+    #[inline(always)]
+    pub(crate) fn write(&self, block: &mut Block) {
+        let length = self.head_length.min(8);
+        block[..8].copy_from_slice(&self.head);
+        if let Some(tail) = &self.tail {
+            block[length..length + 8].copy_from_slice(tail);
+        }
     }
 }
 
@@ -66,12 +72,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::lanes::LANES;
 
     fn text(number: u64) -> String {
         let digits = Digits::of(number);
-        let (head, tail) = (&digits.head[..digits.head_length()], digits.tail.unwrap_or_default());
-        let tail = &tail[..digits.length() - head.len()];
-        String::from_utf8([head, tail].concat()).unwrap()
+        let mut block = [0; LANES];
+        digits.write(&mut block);
+        String::from_utf8(block[..digits.length()].to_vec()).unwrap()
     }
 
     #[test]

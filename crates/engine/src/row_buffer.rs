@@ -100,18 +100,12 @@ impl Room<'_> {
     /// Appends a number and what follows it; false if there is no room.
     #[inline(always)]
     pub(crate) fn append_digits(&mut self, digits: &Digits, separator: u8) -> bool {
-        const MOST: usize = 2 * 8 + 1;
-        let Some(place) =
-            self.buffer.bytes.get_mut(self.end..).and_then(|room| room.first_chunk_mut::<MOST>())
-        else {
+        let length = digits.length();
+        let room = self.buffer.bytes.get_mut(self.end..).unwrap_or_default();
+        let Some(place) = room.first_chunk_mut::<LANES>().filter(|_| length < LANES) else {
             return false;
         };
-        let mut length = digits.head_length();
-        place[..8].copy_from_slice(&digits.head);
-        if let Some(tail) = &digits.tail {
-            place[length..length + 8].copy_from_slice(tail);
-            length += 8;
-        }
+        digits.write(place);
         place[length] = separator;
         self.end += length + 1;
         true

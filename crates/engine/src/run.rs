@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use crate::convert::{CopyOutcome, Mapping, Outcome, PlainRow, RowCopy, Scratch};
+use crate::convert::{
+    CopyOutcome, Mapping, Outcome, PlainRow, ReadyField, ReadyRows, RowCopy, Scratch,
+};
 use crate::converter::SourceFile;
 use crate::counts::Counts;
 use crate::error::ConvertError;
@@ -25,6 +27,7 @@ pub(crate) struct Run<'a, W, J> {
     rows: W,
     rejects: J,
     scratch: Scratch,
+    ready: ReadyRows,
     pub(crate) counts: Counts,
     rejected: BTreeMap<RecordFault, u64>,
 }
@@ -45,6 +48,7 @@ impl<'a, W: Write, J: Write> Run<'a, W, J> {
             rows,
             rejects,
             scratch: Scratch::default(),
+            ready: ReadyRows::default(),
             counts: Counts::default(),
             rejected: BTreeMap::new(),
         }
@@ -76,6 +80,24 @@ impl<'a, W: Write, J: Write> Run<'a, W, J> {
             CopyOutcome::Left => return Ok(false),
         };
         Ok(true)
+    }
+
+    /// Makes some rows ready, for [`Run::convert_ready`].
+    pub(crate) fn make_ready(&mut self, fill: impl FnMut(usize, ReadyField<'_>)) {
+        self.mapping.make_ready(&mut self.ready, fill);
+    }
+
+    /// Appends one of the rows that were made ready, if that can be done without its record.
+    #[inline(always)]
+    pub(crate) fn copy_ready(&mut self, row: usize) -> bool {
+        self.mapping.copy_ready(&self.ready, row, &mut self.workspace.rows)
+    }
+
+    /// Appends one of the rows that were made ready, or nothing if it is filtered or rejected.
+    pub(crate) fn convert_ready(&mut self, row: usize, record: &impl Record) -> Outcome {
+        let values = &self.file.partition_values;
+        let (scratch, out) = (&mut self.scratch, &mut self.workspace.rows);
+        self.mapping.convert_ready(&self.ready, row, record, values, scratch, out)
     }
 
     /// Counts a record; one that is rejected is the caller's to [`Run::reject`].

@@ -9,6 +9,7 @@ use arrow_schema::{DataType, Field, FieldRef};
 
 use super::direct::Direct;
 use super::scalar::Scalars;
+use crate::convert::{ReadyCell, ReadyField};
 use crate::json::write;
 use crate::projection::{NodeId, Projection};
 use crate::row::{Held, Row, push_integer};
@@ -248,6 +249,14 @@ impl<'b> Rows<'b> {
             _ => true,
         });
         Self { batch, direct, places, found: Row::new(projection), row: 0 }
+    }
+
+    /// Makes cells ready for some rows, from the values of a slot.
+    pub(crate) fn make_ready(&self, slot: usize, rows: Range<usize>, mut field: ReadyField<'_>) {
+        match self.direct.get(slot) {
+            Some(Some(column)) => column.make_ready(rows, field),
+            _ => field.cells().for_each(ReadyCell::leave),
+        }
     }
 
     /// Moves on to a row.

@@ -1,10 +1,16 @@
 //! Columns whose values are handed on from where they were decoded.
 
+use std::ops::Range;
+
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{Int32Type, Int64Type};
-use arrow_array::{Array, LargeStringArray, PrimitiveArray, StringArray};
+use arrow_array::{
+    Array, ArrowPrimitiveType, GenericStringArray, LargeStringArray, OffsetSizeTrait,
+    PrimitiveArray, StringArray,
+};
 use arrow_schema::DataType;
 
+use crate::convert::ReadyField;
 use crate::value::{Escapes, Stretch, Text, Value, Verbatim};
 
 /// A column of the most common types, which hold numbers and texts as cells do.
@@ -58,6 +64,16 @@ impl<'b> Direct<'b> {
         }
     }
 
+    /// Makes cells ready for some rows.
+    pub(super) fn make_ready(self, rows: Range<usize>, field: ReadyField<'_>) {
+        match self {
+            Self::Int32(array) => integers(array, rows, field),
+            Self::Int64(array) => integers(array, rows, field),
+            Self::Texts(array) => texts(array, rows, field),
+            Self::LargeTexts(array) => texts(array, rows, field),
+        }
+    }
+
     pub(super) fn value(self, row: usize) -> Value<'b> {
         let text = |text| Value::Text(Text::new(text, Escapes::None));
         match self {
@@ -66,6 +82,42 @@ impl<'b> Direct<'b> {
             Self::Int64(array) => Value::Integer(array.value(row)),
             Self::Texts(array) => text(array.value(row)),
             Self::LargeTexts(array) => text(array.value(row)),
+        }
+    }
+}
+
+fn integers<T: ArrowPrimitiveType<Native: Into<i64>>>(
+    array: &PrimitiveArray<T>,
+    rows: Range<usize>,
+    mut field: ReadyField<'_>,
+) {
+    let numbers = array.values()[rows.clone()].iter().map(|number| (*number).into());
+    match array.nulls() {
+        None => numbers.zip(field.cells()).for_each(|(number, cell)| cell.set_integer(number)),
+        Some(nulls) => {
+            for (row, (number, cell)) in rows.zip(numbers.zip(field.cells())) {
+                match nulls.is_null(row) {
+                    true => cell.set_missing(),
+                    false => cell.set_integer(number),
+                }
+            }
+        }
+    }
+}
+
+fn texts<O: OffsetSizeTrait>(
+    array: &GenericStringArray<O>,
+    rows: Range<usize>,
+    mut field: ReadyField<'_>,
+) {
+    let bytes = array.value_data();
+    let offsets = array.value_offsets()[rows.start..].array_windows();
+    for (row, ([start, end], cell)) in rows.zip(offsets.zip(field.cells())) {
+        let (start, end) = (start.as_usize(), end.as_usize());
+        match bytes.get(start..) {
+            _ if array.is_null(row) => cell.set_missing(),
+            Some(bytes) => cell.set_text(Stretch::new(bytes, end - start)),
+            None => cell.leave(),
         }
     }
 }

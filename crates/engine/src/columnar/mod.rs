@@ -17,6 +17,7 @@ use std::io::Write;
 use arrow_array::{Array as _, StructArray};
 use personalize_plan::glue::StructField;
 
+use crate::convert::{Outcome, READY_ROWS};
 use crate::error::ConvertError;
 use crate::projection::Projection;
 use crate::rejects::{Content, Position};
@@ -64,10 +65,21 @@ pub(crate) fn convert<W: Write, J: Write>(
     let projection = run.mapping.projection.clone();
     file.read(&projection, |batch, position| {
         let mut rows = Rows::new(&batch, &projection);
-        for row in 0..batch.len() {
-            let outcome = run.convert(rows.read(row));
-            if let Some(fault) = run.count(outcome)? {
-                run.reject(fault, position(row as u64), Content::Record(&rows.json(row)))?;
+        for first in (0..batch.len()).step_by(READY_ROWS) {
+            let some = first..batch.len().min(first + READY_ROWS);
+            let can_be_ready = run.mapping.takes_ready_rows();
+            if can_be_ready {
+                run.make_ready(|slot, field| rows.make_ready(slot, some.clone(), field));
+            }
+            for row in some {
+                let outcome = match can_be_ready {
+                    true if run.copy_ready(row - first) => Outcome::Written { rows: 1 },
+                    true => run.convert_ready(row - first, rows.read(row)),
+                    false => run.convert(rows.read(row)),
+                };
+                if let Some(fault) = run.count(outcome)? {
+                    run.reject(fault, position(row as u64), Content::Record(&rows.json(row)))?;
+                }
             }
         }
         Ok(true)

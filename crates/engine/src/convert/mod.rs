@@ -3,6 +3,7 @@
 mod cell;
 mod number;
 mod plain;
+mod ready;
 mod text;
 mod timestamp;
 mod verbatim;
@@ -18,6 +19,7 @@ use crate::value::{Escapes, Record, Slot, Text, Value, Verbatim};
 pub(crate) use cell::Scratch;
 pub(crate) use number::Decimal;
 pub(crate) use plain::{CopyOutcome, PlainRow, RowCopy};
+pub(crate) use ready::{READY_ROWS, ReadyCell, ReadyField, ReadyRows};
 pub(crate) use timestamp::{days_since_epoch, epoch_seconds};
 use verbatim::VerbatimRule;
 
@@ -160,7 +162,7 @@ impl Mapping {
     #[inline(always)]
     fn copy_cells(&self, from: usize, record: &impl Record, out: &mut RowBuffer) -> usize {
         let fields = &self.fields[from..];
-        let mut room = out.room((LANES + 1) * fields.len());
+        let mut room = out.room(LANES * fields.len());
         let copied = fields
             .iter()
             .take_while(|field| field.verbatim.append(record, field.separator, &mut room))

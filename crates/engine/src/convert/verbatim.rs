@@ -2,7 +2,7 @@
 
 use personalize_plan::{Conversion, EpochUnit, TimestampFormat};
 
-use crate::digits::Digits;
+use crate::digits::{Digits, MANY_DIGITS};
 use crate::lanes::{self, Block, LANES};
 use crate::row_buffer::Room;
 use crate::value::{Record, Slot, Stretch, Verbatim};
@@ -69,10 +69,19 @@ impl VerbatimRule {
 
     #[inline(always)]
     fn append_text(&self, text: Stretch<'_>, separator: u8, room: &mut Room<'_>) -> bool {
+        if text.length < LANES
+            && let Some(block) = self.short_text(text)
+        {
+            return room.append(block, text.length, separator);
+        }
+        self.append_long(text.own(), separator, room)
+    }
+
+    /// The block that a text begins, if it is shorter and one to copy.
+    #[inline(always)]
+    pub(super) fn short_text<'a>(&self, text: Stretch<'a>) -> Option<&'a Block> {
         let length = text.length;
-        let Some(block) = text.block() else {
-            return self.append_long(text.own(), separator, room);
-        };
+        let block = text.block()?;
         let is_copied = match self.text {
             // Text of spaces alone is blank.
             Some(most) => {
@@ -83,7 +92,14 @@ impl VerbatimRule {
             }
             None => self.fits(length) && is_number(block, length),
         };
-        is_copied && room.append(block, length, separator)
+        is_copied.then_some(block)
+    }
+
+    /// A whole number's digits, if they are to be copied.
+    #[inline(always)]
+    pub(super) fn digits(&self, number: i64) -> Option<Digits> {
+        let number = u64::try_from(number).ok().filter(|number| *number < MANY_DIGITS)?;
+        Some(Digits::of(number)).filter(|digits| self.fits(digits.length()))
     }
 
     /// Appends text that is no shorter than a block.
