@@ -144,7 +144,7 @@ const UP_TO: [u128; LANES] = {
 /// Where in the index a gap is that begins so: by the bytes up to its second quote.
 #[inline(always)]
 fn first_name(block: &Block) -> usize {
-    let quotes = lanes::either(block, b'"', b'"');
+    let quotes = lanes::quotes(block);
     let behind_first = quotes & quotes.wrapping_sub(1);
     let own = UP_TO.get(behind_first.trailing_zeros() as usize).copied().unwrap_or(u128::MAX);
     let bits = u128::from_le_bytes(*block) & own;
