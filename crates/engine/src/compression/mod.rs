@@ -48,6 +48,8 @@ pub enum Compression {
 const MAGIC_LENGTH: usize = 16;
 /// Compressed bytes are read in blocks of this size.
 const BLOCK: u64 = 64 * 1024;
+/// The least of them, also where a file was empty or is a device that has no size.
+const LEAST_BLOCK: u64 = 512;
 
 type Reader = Box<dyn Read + Send>;
 
@@ -82,9 +84,9 @@ impl Compression {
         }
     }
 
-    /// A reader of what these compressed bytes hold, of which there are `size` at most.
+    /// A reader of what these compressed bytes hold; that they are no more than `size` is a hint.
     fn decoder(self, input: Reader, size: u64) -> io::Result<Reader> {
-        let blocks = BufReader::with_capacity(size.min(BLOCK) as usize, input);
+        let blocks = BufReader::with_capacity(size.clamp(LEAST_BLOCK, BLOCK) as usize, input);
         Ok(match self {
             Self::None => Box::new(blocks),
             Self::Gzip => Box::new(gzip::Members::new(blocks)),
@@ -140,7 +142,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::input::Source;
+    use crate::input::{Input, Source};
 
     /// The content of all files in these bytes, one behind the other.
     pub(super) fn read(bytes: &[u8]) -> io::Result<Vec<u8>> {
@@ -154,6 +156,34 @@ mod tests {
             file.open().reader.read_to_end(&mut content)?;
         }
         Ok(content)
+    }
+
+    /// Bytes of which it was not known how many there are.
+    struct Unsized(Bytes);
+
+    impl Input for Unsized {
+        fn size(&self) -> u64 {
+            0
+        }
+
+        fn stream(&self) -> io::Result<Box<dyn Read + Send>> {
+            self.0.stream()
+        }
+
+        fn read_range(&self, offset: u64, length: usize) -> io::Result<Bytes> {
+            self.0.read_range(offset, length)
+        }
+    }
+
+    #[test]
+    fn a_file_that_seemed_empty_is_read_to_its_end() {
+        let text = b"a line that is longer than nothing\n".repeat(1000);
+        let source = Source::new(Arc::new(Unsized(gzip(&text).into())));
+        let mut content = Vec::new();
+        for file in Files::of(&source, Limits::default()).unwrap() {
+            file.open().reader.read_to_end(&mut content).unwrap();
+        }
+        assert_eq!(content, text);
     }
 
     pub(super) fn gzip(content: &[u8]) -> Vec<u8> {
