@@ -174,8 +174,8 @@ class Stack:
         return self.aws.logs(self.resource(function))
 
     def log_lines(self, function):
-        """The structured lines that a function has logged."""
-        lines = self.logs(function).splitlines()
+        """The structured lines that a function has logged; of the last, not all may be there yet."""
+        lines = self.logs(function).split("\n")[:-1]
         return [json.loads(line) for line in lines if line.startswith("{")]
 
     # Objects

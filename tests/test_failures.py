@@ -73,7 +73,7 @@ def test_equal_folders_are_refused_by_the_template(aws):
 
 def test_a_crawl_longer_than_the_function_and_an_unanswered_answer(aws, usual):
     """The function invokes itself to go on waiting, and answers until it is heard."""
-    aws.set(crawl_seconds=6, max_timeout=4)
+    aws.set(crawl_seconds=6, max_timeout=9)
     aws.refuse_responses(2)
     stack = Stack(aws, "patience")
     stack.put("source/a.json", [RECORD])

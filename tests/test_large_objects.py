@@ -122,10 +122,11 @@ def test_a_damaged_piece_is_noticed(stack, proxy):
 
 
 def test_an_object_replaced_between_two_pieces_is_passed_over(stack, proxy):
-    proxy.fail("delay", method="GET", path="/source/replaced", range=piece(3), seconds=3)
+    proxy.fail("hold", method="GET", path="/source/replaced", range=piece(3))
     stack.put("source/replaced.json", lines(450_000))
-    wait_until(lambda: proxy.count("delay"), 30, "no fourth piece")
+    wait_until(lambda: proxy.count("hold"), 30, "no fourth piece")
     stack.put("source/replaced.json", lines(450_000).replace(b"user-", b"new-"))
+    proxy.release()
     receipt = stack.receipt("source/replaced.json")
     stack.settled()
     assert passed_over(stack, "source/replaced.json") == [
@@ -137,10 +138,11 @@ def test_an_object_replaced_between_two_pieces_is_passed_over(stack, proxy):
 
 
 def test_an_object_deleted_between_two_pieces_leaves_nothing(stack, proxy):
-    proxy.fail("delay", method="GET", path="/source/deleted", range=piece(4), seconds=3)
+    proxy.fail("hold", method="GET", path="/source/deleted", range=piece(4))
     stack.put("source/deleted.json", lines(450_000))
-    wait_until(lambda: proxy.count("delay"), 30, "no fifth piece")
+    wait_until(lambda: proxy.count("hold"), 30, "no fifth piece")
     stack.s3.delete_object(Bucket=stack.source, Key="source/deleted.json")
+    proxy.release()
     wait_until(lambda: passed_over(stack, "source/deleted.json"), 30)
     stack.settled()
     assert passed_over(stack, "source/deleted.json") == ["it has been deleted since"]

@@ -72,13 +72,14 @@ def test_a_slow_conversion_that_lost_does_not_take_the_winners_rows(stack, proxy
 
 
 def test_a_late_repetition_does_not_take_the_rows_of_a_conversion_under_way(stack, proxy):
-    proxy.fail("delay", method="PUT", path="/incremental/2.*/late-", times=1, seconds=3)
+    proxy.fail("hold", method="PUT", path="/incremental/2.*/late-")
     etag = stack.put("source/late.json", records(4, "l"))["ETag"]
     wait_until(lambda: "source/late.json" in stack.receipts(), 20, "not claimed")
     assert stack.receipts()["source/late.json"]["state"] == "publishing"
     stack.s3.delete_object(Bucket=stack.source, Key="source/late.json")
     answer, failed = stack.invoke("ConvertObjectFunction", created(stack, "source/late.json", etag))
     assert not failed, answer
+    proxy.release()
     quiet(stack)
     assert list(csvs(stack, "late").values()) == [names(4, "l")]
 
@@ -88,12 +89,13 @@ def test_an_event_of_earlier_content_does_not_disturb_a_conversion_under_way(sta
     earlier = stack.put("source/mark.json", records(3, "a"))["ETag"]
     stack.receipt("source/mark.json")
     stack.settled()
-    proxy.fail("delay", method="PUT", path="/incremental/2.*/mark-", times=1, seconds=3)
+    proxy.fail("hold", method="PUT", path="/incremental/2.*/mark-")
     stack.put("source/mark.json", records(4, "b"))
     wait_until(lambda: stack.receipts()["source/mark.json"]["state"] == "publishing", 20, "not claimed")
     event = created(stack, "source/mark.json", earlier)
     answer, failed = stack.invoke("ConvertObjectFunction", event)
     assert failed and "source/mark.json" in answer["errorMessage"], answer
+    proxy.release()
     quiet(stack)
     answer, failed = stack.invoke("ConvertObjectFunction", event)
     assert not failed, answer

@@ -16,7 +16,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlparse
 
 PIECE = 64 * 1024
-FAULTS = {"status", "delay", "reset", "truncate", "stall", "lost_reply", "corrupt"}
+FAULTS = {"status", "delay", "hold", "reset", "truncate", "stall", "lost_reply", "corrupt"}
+LONGEST_HOLD = 60
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding"}
 
 
@@ -44,6 +45,7 @@ class FaultProxy:
 
     status      an error answer: status=503, code="SlowDown"
     delay       seconds=1.0, then all goes well
+    hold        the same, when `release` is called
     reset       the connection is reset before an answer
     truncate    the body of the answer is cut after bytes=N, then the connection is reset
     stall       after bytes=N of the answer's body nothing comes for seconds=N, then a reset
@@ -58,6 +60,7 @@ class FaultProxy:
         self.ranges = []
         self._rules = []
         self._lock = threading.Lock()
+        self._released = threading.Event()
         handler = type("Handler", (handler or Handler,), {"proxy": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
@@ -79,8 +82,17 @@ class FaultProxy:
         """
         if fault not in FAULTS:
             raise ValueError(f"{fault} is none of {sorted(FAULTS)}")
+        if fault == "hold":
+            self._released.clear()
         with self._lock:
             self._rules.append(Rule(fault, method, path, range, times, options))
+
+    def wait_for_release(self):
+        self._released.wait(LONGEST_HOLD)
+
+    def release(self):
+        """Lets requests go on that are held."""
+        self._released.set()
 
     def clear(self):
         """Forgets all rules and counts."""
@@ -131,6 +143,8 @@ class Handler(BaseHTTPRequestHandler):
         options = rule.options if rule else {}
         if fault == "delay":
             time.sleep(options.get("seconds", 1.0))
+        if fault == "hold":
+            self.proxy.wait_for_release()
         if fault in ("status", "reset"):
             for _ in self._body():
                 pass
