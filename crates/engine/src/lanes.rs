@@ -34,8 +34,11 @@ fn are(bytes: u8x16, byte: u8) -> u8x16 {
 
 #[inline(always)]
 fn end_a_string(bytes: u8x16) -> u8x16 {
-    let are_control = bytes.min(u8x16::splat(0x1f)).simd_eq(bytes);
-    are_control | are(bytes, b'"') | are(bytes, b'\\')
+    // Puts the quote behind the control characters, and leaves those below it.
+    const FLIPPED: u8 = b'"' ^ 0x20;
+    let flipped = bytes ^ u8x16::splat(FLIPPED);
+    let are_control_or_quote = flipped.min(u8x16::splat(0x20)).simd_eq(flipped);
+    are_control_or_quote | are(flipped, b'\\' ^ FLIPPED)
 }
 
 #[inline(always)]
@@ -46,6 +49,32 @@ fn cell_special(bytes: u8x16) -> u8x16 {
     // Quote and number sign differ in their lowest bit.
     let are_quote_or_number_sign = are(bytes & u8x16::splat(0xfe), b'"');
     are_control_or_not_ascii | are_quote_or_number_sign | are(bytes, b',') | are(bytes, b'\\')
+}
+
+/// Up to sixteen bytes to compare with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MaskedBlock {
+    bytes: u8x16,
+    mask: u8x16,
+}
+
+impl MaskedBlock {
+    /// What no block is like.
+    pub(crate) const NEVER: Self = Self { bytes: u8x16::ONE, mask: u8x16::ZERO };
+
+    pub(crate) fn new(bytes: &[u8]) -> Self {
+        let (mut block, mut mask) = ([0; LANES], [0; LANES]);
+        let length = bytes.len().min(LANES);
+        block[..length].copy_from_slice(&bytes[..length]);
+        mask[..length].fill(u8::MAX);
+        Self { bytes: u8x16::new(block), mask: u8x16::new(mask) }
+    }
+
+    /// Whether a block begins with these bytes.
+    #[inline(always)]
+    pub(crate) fn is(&self, block: &Block) -> bool {
+        (u8x16::new(*block) & self.mask).simd_eq(self.bytes).all()
+    }
 }
 
 /// Which bytes are `"`, `\` or a control character: what a run of plain characters in a JSON
@@ -94,12 +123,6 @@ pub(crate) fn not_digits(block: &Block) -> u32 {
     digits.max(u8x16::splat(10)).simd_eq(digits).to_bitmask()
 }
 
-/// Which bytes are `"`.
-#[inline(always)]
-pub(crate) fn quotes(block: &Block) -> u32 {
-    are(u8x16::new(*block), b'"').to_bitmask()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,7 +152,6 @@ mod tests {
                 let cell = string || matches!(byte, b',' | b'#' | 0x80..);
                 assert_eq!(cell_specials(&block), bit(cell), "{byte:x}");
                 assert_eq!(not_digits(&block), bit(!byte.is_ascii_digit()), "{byte:x}");
-                assert_eq!(quotes(&block), bit(byte == b'"'), "{byte:x}");
             }
         }
     }

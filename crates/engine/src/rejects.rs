@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 use crate::json::write as json;
+use crate::row_buffer::RowBuffer;
 use crate::window::Place;
 
 /// A rejected record; one line of the rejects.
@@ -57,24 +58,35 @@ pub(crate) enum Content<'a> {
 
 impl<'a> Content<'a> {
     pub(crate) fn of(bytes: &'a [u8]) -> Self {
-        match std::str::from_utf8(bytes) {
+        match simdutf8::basic::from_utf8(bytes) {
             Ok(text) => Self::Record(text),
             Err(_) => Self::RecordBase64(STANDARD.encode(bytes)),
         }
     }
 }
 
+/// Of a line, behind the record.
+const END: &[u8] = b"\"}\n";
+
 impl Reject<'_> {
-    pub(crate) fn write(&self, mut out: impl Write) -> io::Result<()> {
-        let mut line = serde_json::to_string(self)?;
-        line.pop();
+    /// Writes it as a line, which is put together in `line`.
+    pub(crate) fn write(&self, line: &mut RowBuffer, mut out: impl Write) -> io::Result<()> {
+        let mut head = serde_json::to_string(self)?;
+        head.pop();
         let (name, text) = match &self.content {
             Content::Record(text) => ("record", *text),
             Content::RecordBase64(text) => ("record_base64", text.as_str()),
         };
-        json::name(&mut line, name);
-        json::string(&mut line, text);
-        line.push_str("}\n");
-        out.write_all(line.as_bytes())
+        json::name(&mut head, name);
+        head.push('"');
+        line.truncate(0);
+        line.extend_from_slice(head.as_bytes());
+        if json::escape_in_blocks(line, text) {
+            line.extend_from_slice(END);
+            return out.write_all(line.as_slice());
+        }
+        json::escape(&mut head, text);
+        out.write_all(head.as_bytes())?;
+        out.write_all(END)
     }
 }

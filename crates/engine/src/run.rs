@@ -133,7 +133,7 @@ impl<'a, W: Write, J: Write> Run<'a, W, J> {
             message: &fault.message(names),
             content,
         };
-        reject.write(&mut self.rejects).map_err(ConvertError::Write)?;
+        reject.write(&mut self.workspace.reject, &mut self.rejects).map_err(ConvertError::Write)?;
         self.counts.records_read += 1;
         *self.rejected.entry(fault).or_default() += 1;
         Ok(())

@@ -134,7 +134,8 @@ pub(crate) struct Excerpt<'a> {
     begin: Place,
     /// The bytes as text, unless something in them is none
     text: Option<&'a str>,
-    /// The place up to which line breaks were counted, and how many there were
+    /// The place up to which line breaks were counted, and how many there were. They may have been
+    /// asked for some bytes before, with none in between.
     counted: Cell<(usize, u64)>,
 }
 
@@ -162,9 +163,22 @@ impl<'a> Excerpt<'a> {
     /// to the next.
     pub(crate) fn place(&self, at: usize) -> Place {
         let (counted, mut breaks) = self.counted.get();
-        breaks += memchr::memchr_iter(b'\n', &self.bytes[counted..at]).count() as u64;
-        self.counted.set((at, breaks));
+        if at > counted {
+            breaks += count_breaks(&self.bytes[counted..at]);
+            self.counted.set((at, breaks));
+        }
         Place { offset: self.begin.offset + at as u64, line: self.begin.line + breaks }
+    }
+
+    /// Takes note of a record that has no line breaks in it, so that it is not searched for them.
+    #[inline(always)]
+    pub(crate) fn note_line(&self, record: Range<usize>) {
+        let (counted, mut breaks) = self.counted.get();
+        match &self.bytes[counted..record.start] {
+            [byte] => breaks += u64::from(*byte == b'\n'),
+            before => breaks += count_breaks(before),
+        }
+        self.counted.set((record.end, breaks));
     }
 
     /// Writes a record to the rejects.
@@ -177,6 +191,10 @@ impl<'a> Excerpt<'a> {
         let position = Position::Text(self.place(range.start));
         run.reject(fault, position, Content::of(&self.bytes[range]))
     }
+}
+
+fn count_breaks(bytes: &[u8]) -> u64 {
+    memchr::memchr_iter(b'\n', bytes).count() as u64
 }
 
 /// How many bytes at the end are of a character that goes on behind it.

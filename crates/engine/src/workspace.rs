@@ -16,6 +16,8 @@ pub(crate) struct Workspace {
     pub(crate) window: Vec<u8>,
     /// Empty between conversions
     pub(crate) rows: RowBuffer,
+    /// Of a rejected record's line
+    pub(crate) reject: RowBuffer,
     walker: Option<Walker>,
 }
 

@@ -8,14 +8,13 @@
 //! not known is the walker's to cross.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
-use crate::lanes::{self, Block, LANES};
+use crate::lanes::{self, Block, LANES, MaskedBlock};
 use crate::projection::NodeId;
 
-/// Gaps that are remembered behind another one.
-const GUESSES: usize = 2;
 /// Places in the index of gaps by their first name; a power of two.
-const INDEXED: usize = 64;
+const INDEXED: usize = 128;
 /// Gaps longer than this are not learnt.
 const LONGEST_GAP: usize = 256;
 /// Gaps that are learnt within the same brackets: where names are data there is no end of them.
@@ -28,8 +27,13 @@ const MOST_NESTINGS: usize = 64;
 pub(super) struct Layout {
     nestings: Vec<Nesting>,
     gaps: Vec<Gap>,
-    /// What gaps have behind their first blocks
+    /// What followed each gap, the latest first
+    followers: Vec<[Follower; 2]>,
+    /// The two latest gaps of each first name within each nesting, where members come in any order
+    by_first_name: Vec<[Follower; 2]>,
+    /// What gaps have behind their first two blocks
     blocks: Vec<MaskedBlock>,
+    has_line_breaks: bool,
 }
 
 /// A gap, by number.
@@ -49,8 +53,6 @@ struct Nesting {
     node: Option<NodeId>,
     depth: usize,
     known: HashMap<Box<[u8]>, GapId>,
-    /// The two latest gaps of each first name, where members come in any order
-    index: Vec<[GapId; 2]>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,39 +96,36 @@ pub(super) struct Crossing {
 
 #[derive(Debug)]
 struct Gap {
-    /// The first thirty-two bytes
-    first: [MaskedBlock; 2],
-    /// The blocks behind them
+    second: MaskedBlock,
+    /// The blocks behind the second
     rest: (u32, u32),
-    length: usize,
-    shortcut: Shortcut,
     crossing: Crossing,
-    /// What followed it, the latest first
-    guesses: [GapId; GUESSES],
 }
 
-/// Up to sixteen bytes to compare with.
+/// A gap that may be next, and what has to be known of it most often.
 #[derive(Debug, Clone, Copy)]
-struct MaskedBlock {
-    bits: u128,
-    mask: u128,
+pub(super) struct Follower {
+    first: MaskedBlock,
+    pub(super) length: u16,
+    pub(super) gap: GapId,
+    pub(super) shortcut: Shortcut,
 }
 
-impl MaskedBlock {
-    /// What no block is like.
-    const NEVER: Self = Self { bits: 1, mask: 0 };
+impl Follower {
+    /// Stands for a gap that was not learnt.
+    const NONE: Self = Self {
+        first: MaskedBlock::NEVER,
+        length: 0,
+        gap: Layout::UNKNOWN,
+        shortcut: Shortcut::None,
+    };
+}
 
-    fn new(bytes: &[u8]) -> Self {
-        let mut block = [0; LANES];
-        let length = bytes.len().min(LANES);
-        block[..length].copy_from_slice(&bytes[..length]);
-        let mask = u128::MAX.checked_shr(8 * (LANES - length) as u32).unwrap_or_default();
-        Self { bits: u128::from_le_bytes(block), mask }
-    }
-
-    #[inline(always)]
-    fn is(self, block: &Block) -> bool {
-        u128::from_le_bytes(*block) & self.mask == self.bits
+/// Puts the latest first and forgets the one before the last.
+fn remember(followers: &mut [Follower; 2], latest: Follower) {
+    let [first, second] = followers;
+    if first.gap != latest.gap {
+        *second = std::mem::replace(first, latest);
     }
 }
 
@@ -141,15 +140,16 @@ const UP_TO: [u128; LANES] = {
     masks
 };
 
-/// Where in the index a gap is that begins so: by the bytes up to its second quote.
+/// Where in the index a gap is that begins so: by the bytes up to its second quote, or to a line
+/// break and the quote behind it.
 #[inline(always)]
-fn first_name(block: &Block) -> usize {
-    let quotes = lanes::quotes(block);
-    let behind_first = quotes & quotes.wrapping_sub(1);
+fn indexed(nesting: NestingId, block: &Block) -> usize {
+    let ends = lanes::string_specials(block);
+    let behind_first = ends & ends.wrapping_sub(1);
     let own = UP_TO.get(behind_first.trailing_zeros() as usize).copied().unwrap_or(u128::MAX);
     let bits = u128::from_le_bytes(*block) & own;
     let mixed = ((bits >> 64) as u64 ^ bits as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (mixed >> 32) as usize % INDEXED
+    usize::from(nesting.0) * INDEXED + (mixed >> 32) as usize % INDEXED
 }
 
 impl Layout {
@@ -167,82 +167,69 @@ impl Layout {
             node: None,
             depth: 0,
             known: HashMap::new(),
-            index: vec![[Self::UNKNOWN; 2]; INDEXED],
         };
-        let outside_gap = || Gap {
-            first: [MaskedBlock::NEVER; 2],
-            rest: (0, 0),
-            length: 0,
-            shortcut: Shortcut::None,
-            crossing: Crossing { nesting: Self::OUTSIDE, next: Next::End },
-            guesses: [Self::UNKNOWN; GUESSES],
-        };
+        let crossing = Crossing { nesting: Self::OUTSIDE, next: Next::End };
+        let outside_gap = || Gap { second: MaskedBlock::NEVER, rest: (0, 0), crossing };
         Self {
             nestings: vec![outside],
             gaps: vec![outside_gap(), outside_gap()],
+            followers: vec![[Follower::NONE; 2]; 2],
+            by_first_name: vec![[Follower::NONE; 2]; INDEXED],
             blocks: Vec::new(),
+            has_line_breaks: false,
         }
     }
 
-    /// The gap at `at` behind another one, what is to be done behind it and the byte after it, if it
-    /// is one that followed before.
+    /// Whether there are line breaks in any gap that was learnt.
+    pub(super) fn has_line_breaks(&self) -> bool {
+        self.has_line_breaks
+    }
+
+    /// The gap at `at` behind another one, if it is one that followed before.
     #[inline(always)]
-    pub(super) fn guess(
-        &self,
-        last: GapId,
-        bytes: &[u8],
-        at: usize,
-    ) -> Option<(GapId, Shortcut, usize)> {
+    pub(super) fn guess(&self, last: GapId, bytes: &[u8], at: usize) -> Option<&Follower> {
         let block = lanes::block(bytes, at)?;
-        let last = &self.gaps[usize::from(last.0)];
-        let [latest, other] = last.guesses;
-        if let Some((shortcut, end)) = self.passed(latest, block, bytes, at) {
-            return Some((latest, shortcut, end));
-        }
-        if let Some((shortcut, end)) = self.passed(other, block, bytes, at) {
-            return Some((other, shortcut, end));
-        }
-        None
+        self.either(&self.followers[usize::from(last.0)], block, bytes, at)
     }
 
     /// The same where members come in any order: gaps are found by their first names.
-    #[inline(never)]
-    pub(super) fn by_name(
-        &self,
-        last: GapId,
-        bytes: &[u8],
-        at: usize,
-    ) -> Option<(GapId, Shortcut, usize)> {
+    #[inline(always)]
+    pub(super) fn by_name(&self, last: GapId, bytes: &[u8], at: usize) -> Option<&Follower> {
         let block = lanes::block(bytes, at)?;
-        let nesting = &self.nestings[usize::from(self.crossing(last).nesting.0)];
-        let [latest, other] = nesting.index[first_name(block)];
-        if let Some((shortcut, end)) = self.passed(latest, block, bytes, at) {
-            return Some((latest, shortcut, end));
-        }
-        self.passed(other, block, bytes, at).map(|(shortcut, end)| (other, shortcut, end))
+        let place = indexed(self.crossing(last).nesting, block);
+        self.either(&self.by_first_name[place], block, bytes, at)
     }
 
-    /// What is behind a gap, and where, if the block and the bytes at `at` are like it.
     #[inline(always)]
-    fn passed(
+    fn either<'a>(
         &self,
-        gap: GapId,
+        [latest, other]: &'a [Follower; 2],
         block: &Block,
         bytes: &[u8],
         at: usize,
-    ) -> Option<(Shortcut, usize)> {
-        let gap = &self.gaps[usize::from(gap.0)];
-        let is = gap.first[0].is(block)
-            && (gap.length <= LANES || self.has_rest(gap, bytes, at + LANES));
-        is.then_some((gap.shortcut, at + gap.length))
+    ) -> Option<&'a Follower> {
+        if self.is_at(latest, block, bytes, at) {
+            return Some(latest);
+        }
+        self.is_at(other, block, bytes, at).then_some(other)
+    }
+
+    /// Whether the block and the bytes at `at` are that gap's.
+    #[inline(always)]
+    fn is_at(&self, gap: &Follower, block: &Block, bytes: &[u8], at: usize) -> bool {
+        gap.first.is(block)
+            && (usize::from(gap.length) <= LANES || self.has_rest(gap, bytes, at + LANES))
     }
 
     #[inline(always)]
-    fn has_rest(&self, gap: &Gap, bytes: &[u8], at: usize) -> bool {
-        lanes::block(bytes, at).is_some_and(|block| gap.first[1].is(block))
-            && (gap.length <= 2 * LANES || self.has_long_rest(gap, bytes, at + LANES))
+    fn has_rest(&self, follower: &Follower, bytes: &[u8], at: usize) -> bool {
+        let gap = &self.gaps[usize::from(follower.gap.0)];
+        lanes::block(bytes, at).is_some_and(|block| gap.second.is(block))
+            && (usize::from(follower.length) <= 2 * LANES
+                || self.has_long_rest(gap, bytes, at + LANES))
     }
 
+    #[inline(never)]
     fn has_long_rest(&self, gap: &Gap, bytes: &[u8], at: usize) -> bool {
         let (start, end) = gap.rest;
         let rest = &self.blocks[start as usize..end as usize];
@@ -257,7 +244,14 @@ impl Layout {
     }
 
     /// Remembers a gap behind another one, unless it is too long or too many are known.
-    pub(super) fn learn(&mut self, last: GapId, text: &[u8], crossing: Crossing) -> GapId {
+    pub(super) fn learn(
+        &mut self,
+        last: GapId,
+        bytes: &[u8],
+        range: Range<usize>,
+        crossing: Crossing,
+    ) -> GapId {
+        let text = &bytes[range.clone()];
         let from = usize::from(self.crossing(last).nesting.0);
         let known = &self.nestings[from].known;
         let gap = match known.get(text) {
@@ -273,53 +267,38 @@ impl Layout {
                 gap
             }
         };
-        let padded;
-        let block = match lanes::block(text, 0) {
-            Some(block) => Some(block),
-            None => {
-                padded = [text, &[0; LANES]].concat();
-                lanes::block(&padded, 0)
-            }
-        };
-        if let Some(block) = block {
-            let [latest, other] = &mut self.nestings[from].index[first_name(block)];
-            if *latest != gap {
-                *other = std::mem::replace(latest, gap);
-            }
+        let follower = self.follower(gap, text);
+        if let Some(block) = lanes::block(bytes, range.start) {
+            let place = indexed(NestingId(from as u16), block);
+            remember(&mut self.by_first_name[place], follower);
         }
         // Of what has not been learnt it is not known what followed.
         if last != Self::UNKNOWN {
-            let last = &mut self.gaps[usize::from(last.0)];
-            let [latest, other] = &mut last.guesses;
-            if *latest != gap {
-                *other = std::mem::replace(latest, gap);
-            }
+            remember(&mut self.followers[usize::from(last.0)], follower);
         }
         gap
     }
 
     fn add(&mut self, text: &[u8], crossing: Crossing) -> GapId {
         let first = self.blocks.len() as u32;
-        let mut blocks = text.chunks(LANES).map(MaskedBlock::new);
-        let mut block = || blocks.next().unwrap_or(MaskedBlock::NEVER);
-        let first_blocks = [block(), block()];
+        let mut blocks = text.chunks(LANES).skip(1).map(MaskedBlock::new);
+        let second = blocks.next().unwrap_or(MaskedBlock::NEVER);
         self.blocks.extend(blocks);
-        let shortcut = match crossing.next {
+        self.gaps.push(Gap { second, rest: (first, self.blocks.len() as u32), crossing });
+        self.followers.push([Follower::NONE; 2]);
+        self.has_line_breaks |= text.contains(&b'\n');
+        GapId(self.gaps.len() as u16 - 1)
+    }
+
+    fn follower(&self, gap: GapId, text: &[u8]) -> Follower {
+        let shortcut = match self.crossing(gap).next {
             Next::End => Shortcut::End,
             Next::Inside(None) => Shortcut::GoInside,
             Next::Skipped => Shortcut::Skip,
             Next::Noted(slot) => Shortcut::Note(slot),
             Next::Inside(Some(_)) | Next::Walked(_) => Shortcut::None,
         };
-        self.gaps.push(Gap {
-            shortcut,
-            first: first_blocks,
-            rest: (first, self.blocks.len() as u32),
-            length: text.len(),
-            crossing,
-            guesses: [Self::UNKNOWN; GUESSES],
-        });
-        GapId(self.gaps.len() as u16 - 1)
+        Follower { first: MaskedBlock::new(text), length: text.len() as u16, gap, shortcut }
     }
 
     /// Whether any more gaps and brackets can be learnt everywhere.
@@ -347,9 +326,9 @@ impl Layout {
         }
         let at = known.unwrap_or_else(|| {
             let depth = self.nestings[usize::from(outer.0)].depth + 1;
-            let known = HashMap::new();
-            let index = vec![[Self::UNKNOWN; 2]; INDEXED];
-            self.nestings.push(Nesting { outer, bracket, node, depth, known, index });
+            self.nestings.push(Nesting { outer, bracket, node, depth, known: HashMap::new() });
+            let places = self.nestings.len() * INDEXED;
+            self.by_first_name.resize(places, [Follower::NONE; 2]);
             self.nestings.len() - 1
         });
         Some(NestingId(at as u16))

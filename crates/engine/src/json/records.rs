@@ -36,7 +36,13 @@ impl JsonRecords {
 impl Records for JsonRecords {
     #[inline(always)]
     fn next(&mut self, excerpt: &Excerpt<'_>, at: usize) -> Frame {
-        self.framer.next(&mut self.walker, excerpt.bytes, at, excerpt.last)
+        let frame = self.framer.next(&mut self.walker, excerpt.bytes, at, excerpt.last);
+        if let Frame::Record(range) = &frame
+            && !self.walker.may_have_line_breaks()
+        {
+            excerpt.note_line(range.clone());
+        }
+        frame
     }
 
     #[inline(always)]

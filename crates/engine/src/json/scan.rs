@@ -47,17 +47,41 @@ pub(crate) fn skip_white_space(bytes: &[u8], mut at: usize) -> usize {
 
 /// The closing quote of the string whose first character is at `at`, and whether it has escapes.
 #[inline(always)]
-pub(crate) fn string(bytes: &[u8], mut at: usize) -> Result<(usize, bool), Stop> {
+pub(crate) fn string(bytes: &[u8], at: usize) -> Result<(usize, bool), Stop> {
+    let end = plain_end(bytes, at);
+    if bytes.get(end) == Some(&b'"') {
+        return Ok((end, false));
+    }
+    // A fault is looked for again, since what fits into registers is returned faster.
+    escaped_end(bytes, end).ok_or_else(|| string_fault(bytes, end))
+}
+
+#[inline(never)]
+fn escaped_end(bytes: &[u8], at: usize) -> Option<(usize, bool)> {
+    rest_of_string(bytes, at).ok()
+}
+
+#[cold]
+fn string_fault(bytes: &[u8], at: usize) -> Stop {
+    rest_of_string(bytes, at).err().unwrap_or(Stop::End)
+}
+
+/// The end of a run of plain characters in a string, or a place before it near the bytes' end.
+#[inline(always)]
+fn plain_end(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(block) = lanes::block(bytes, at) {
+        let specials = lanes::string_specials(block);
+        if specials != 0 {
+            return at + specials.trailing_zeros() as usize;
+        }
+        at += LANES;
+    }
+    at
+}
+
+fn rest_of_string(bytes: &[u8], mut at: usize) -> Result<(usize, bool), Stop> {
     let mut escaped = false;
     loop {
-        while let Some(block) = lanes::block(bytes, at) {
-            let specials = lanes::string_specials(block);
-            if specials != 0 {
-                at += specials.trailing_zeros() as usize;
-                break;
-            }
-            at += LANES;
-        }
         match byte(bytes, at)? {
             b'"' => return Ok((at, escaped)),
             b'\\' => {
@@ -65,9 +89,9 @@ pub(crate) fn string(bytes: &[u8], mut at: usize) -> Result<(usize, bool), Stop>
                 at = escape(bytes, at)?;
             }
             0..0x20 => return syntax(at, "a control character inside a string"),
-            // Only where the bytes end soon.
             _ => at += 1,
         }
+        at = plain_end(bytes, at);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Walks over one JSON object, checks all of it and notes where the wanted values lie.
 
-use super::layout::{Bracket, Crossing, GapId, Layout, Next, Shortcut};
+use super::layout::{Bracket, Crossing, Follower, GapId, Layout, Next, Shortcut};
 use super::read::unescape_into;
 use super::scan::{
     self, Found, Key, Stop, byte, check_depth, few_digits, literal, number, skip_value,
@@ -10,7 +10,9 @@ use crate::projection::{NodeId, Projection};
 use crate::value::{Escapes, Record, Slot, Stretch, Text, Value, Verbatim};
 
 /// Where a value lies in the bytes that were walked over.
+// Of a size by which places are found without a multiplication.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[repr(align(16))]
 struct Span {
     kind: Kind,
     start: u32,
@@ -18,6 +20,7 @@ struct Span {
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[repr(u64)]
 enum Kind {
     #[default]
     Missing,
@@ -46,6 +49,23 @@ pub(crate) struct Walker {
     /// How many records were walked, and at which of them each place was met last.
     record_number: u64,
     met_at: Vec<u64>,
+    in_any_order: bool,
+    may_have_line_breaks: bool,
+}
+
+/// How often it is tried anew whether members come in the order of the record before.
+const TRIED_EVERY: u64 = 64;
+
+/// Rarely needed where members come in the order of the record before.
+#[inline(never)]
+fn by_name<'l>(layout: &'l Layout, gap: GapId, bytes: &[u8], at: usize) -> Option<&'l Follower> {
+    layout.by_name(gap, bytes, at)
+}
+
+/// Rarely needed where members come in any order.
+#[inline(never)]
+fn guess<'l>(layout: &'l Layout, gap: GapId, bytes: &[u8], at: usize) -> Option<&'l Follower> {
+    layout.guess(gap, bytes, at)
 }
 
 impl Walker {
@@ -55,6 +75,8 @@ impl Walker {
             layout: Layout::new(),
             met_at: vec![0; projection.nodes()],
             record_number: 0,
+            in_any_order: false,
+            may_have_line_breaks: false,
             projection,
             fixed: vec![Span::default(); fixed],
             elements: Vec::new(),
@@ -69,20 +91,68 @@ impl Walker {
     }
 
     /// The byte after the object that begins at `at`.
-    pub(crate) fn walk(&mut self, bytes: &[u8], mut at: usize) -> Found {
+    pub(crate) fn walk(&mut self, bytes: &[u8], at: usize) -> Found {
         self.record_number += 1;
         self.fixed.fill(Span::default());
         self.clear_elements();
+        self.may_have_line_breaks = self.layout.has_line_breaks();
+        if self.record_number.is_multiple_of(TRIED_EVERY) {
+            self.try_order(bytes, at)
+        } else if self.in_any_order {
+            self.walk_in_any_order(bytes, at)
+        } else {
+            self.walk_in_order(bytes, at)
+        }
+    }
+
+    #[inline(never)]
+    fn walk_in_order(&mut self, bytes: &[u8], at: usize) -> Found {
+        self.walk_by(bytes, at, |layout, gap, bytes, at| {
+            layout.guess(gap, bytes, at).or_else(|| by_name(layout, gap, bytes, at))
+        })
+    }
+
+    #[inline(never)]
+    fn walk_in_any_order(&mut self, bytes: &[u8], at: usize) -> Found {
+        self.walk_by(bytes, at, |layout, gap, bytes, at| {
+            layout.by_name(gap, bytes, at).or_else(|| guess(layout, gap, bytes, at))
+        })
+    }
+
+    /// Walks as if members came in the order of the record before, and finds out whether they do.
+    #[inline(never)]
+    fn try_order(&mut self, bytes: &[u8], at: usize) -> Found {
+        let (mut guessed, mut named) = (0, 0);
+        let end = self.walk_by(bytes, at, |layout, gap, bytes, at| {
+            let guess = layout.guess(gap, bytes, at);
+            guessed += usize::from(guess.is_some());
+            guess.or_else(|| by_name(layout, gap, bytes, at).inspect(|_| named += 1))
+        });
+        self.in_any_order = named > guessed;
+        end
+    }
+
+    /// Whether the record walked last might have line breaks in it.
+    pub(crate) fn may_have_line_breaks(&self) -> bool {
+        self.may_have_line_breaks
+    }
+
+    /// Walks over an object, where `known` finds a gap that is known at a place behind another.
+    #[inline(always)]
+    fn walk_by(
+        &mut self,
+        bytes: &[u8],
+        mut at: usize,
+        mut known: impl for<'l> FnMut(&'l Layout, GapId, &[u8], usize) -> Option<&'l Follower>,
+    ) -> Found {
         let mut gap = Layout::START;
         'gaps: loop {
             'known: {
-                let (next, shortcut, end) = match self.layout.guess(gap, bytes, at) {
-                    Some(known) => known,
-                    None => match self.layout.by_name(gap, bytes, at) {
-                        Some(known) => known,
-                        None => break 'known,
-                    },
+                let Some(found) = known(&self.layout, gap, bytes, at) else {
+                    break 'known;
                 };
+                let (next, shortcut) = (found.gap, found.shortcut);
+                let end = at + usize::from(found.length);
                 let Some(&first) = bytes.get(end) else {
                     break 'known;
                 };
@@ -131,6 +201,7 @@ impl Walker {
     /// Walks over the value behind a gap; none at the record's end.
     #[inline(never)]
     fn value_behind(&mut self, gap: GapId, bytes: &[u8], at: usize) -> Result<Option<usize>, Stop> {
+        self.may_have_line_breaks |= matches!(bytes.get(at), Some(b'{' | b'['));
         Ok(Some(match self.layout.crossing(gap).next {
             Next::End => return Ok(None),
             Next::Inside(node) => {
@@ -202,7 +273,8 @@ impl Walker {
             }
             is_first = true;
         };
-        let gap = self.layout.learn(last, &bytes[start..at], Crossing { nesting, next });
+        self.may_have_line_breaks |= bytes[start..at].contains(&b'\n');
+        let gap = self.layout.learn(last, bytes, start..at, Crossing { nesting, next });
         Ok((gap, at))
     }
 
