@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use indicatif::ProgressBar;
-use personalize_engine::infer::{FileKind, Profile};
+use personalize_engine::infer::{Amount, FileKind, Profile};
 use personalize_plan::Parameters;
 use personalize_plan::glue::Table;
 
@@ -16,6 +16,9 @@ use crate::input::FileInput;
 const MOST_FILES: usize = 200;
 /// Bytes of each file that are looked at, at least.
 const LEAST_BYTES: u64 = 16 * 1024;
+/// A record of a large source counts as so many bytes, at least: what short records are like is
+/// known from as many.
+const RECORD_BYTES: u64 = 512;
 
 /// What was found.
 #[derive(Debug)]
@@ -42,7 +45,12 @@ impl Crawl {
         let (mut strangers, mut damaged) = (Vec::new(), Vec::new());
         let all = files.bytes() <= most;
         let chosen = if all { files.files.len() } else { files.files.len().min(MOST_FILES) };
-        let most_of_each = if all { most } else { (most / chosen.max(1) as u64).max(LEAST_BYTES) };
+        let most_of_each = if all {
+            Amount { bytes: most, records: u64::MAX }
+        } else {
+            let bytes = (most / chosen.max(1) as u64).max(LEAST_BYTES);
+            Amount { bytes, records: bytes / RECORD_BYTES }
+        };
         let mut whole = chosen == files.files.len();
         for number in 0..chosen {
             let file = &files.files[number * files.files.len() / chosen];

@@ -32,23 +32,23 @@ fn are(bytes: u8x16, byte: u8) -> u8x16 {
     bytes.simd_eq(u8x16::splat(byte))
 }
 
+/// The bit in which the quote differs from what stands behind the control characters.
+const FLIPPED: u8 = b'"' ^ b' ';
+
 #[inline(always)]
 fn end_a_string(bytes: u8x16) -> u8x16 {
     // Puts the quote behind the control characters, and leaves those below it.
-    const FLIPPED: u8 = b'"' ^ 0x20;
     let flipped = bytes ^ u8x16::splat(FLIPPED);
     let are_control_or_quote = flipped.min(u8x16::splat(0x20)).simd_eq(flipped);
-    are_control_or_quote | are(flipped, b'\\' ^ FLIPPED)
+    are_control_or_quote | are(bytes, b'\\')
 }
 
 #[inline(always)]
 fn cell_special(bytes: u8x16) -> u8x16 {
-    // What is not ASCII is moved below the control characters.
-    let moved = bytes + u8x16::splat(0x80);
-    let are_control_or_not_ascii = moved.min(u8x16::splat(0x9f)).simd_eq(moved);
-    // Quote and number sign differ in their lowest bit.
-    let are_quote_or_number_sign = are(bytes & u8x16::splat(0xfe), b'"');
-    are_control_or_not_ascii | are_quote_or_number_sign | are(bytes, b',') | are(bytes, b'\\')
+    // Puts quote and number sign behind the control characters, and what is not ASCII below them.
+    let flipped = bytes ^ u8x16::splat(FLIPPED | 0x80);
+    let are_below = flipped.min(u8x16::splat(0xa1)).simd_eq(flipped);
+    are_below | are(bytes, b',') | are(bytes, b'\\')
 }
 
 /// Up to sixteen bytes to compare with.
@@ -110,7 +110,9 @@ pub(crate) fn cell_marks(word: &[u8; WORD], delimiter: u8, quote: u8) -> CellMar
         let are_line_breaks = are(bytes, b'\n');
         marks.line_breaks |= bits(are_line_breaks);
         marks.ends |= bits(are_line_breaks | are(bytes, delimiter));
-        marks.specials |= bits(cell_special(bytes) | are(bytes, quote));
+        let specials = cell_special(bytes);
+        // The usual quote is one of them.
+        marks.specials |= bits(if quote == b'"' { specials } else { specials | are(bytes, quote) });
     }
     marks.specials &= !marks.ends;
     marks

@@ -112,6 +112,7 @@ impl Room<'_> {
     }
 
     /// Appends a cell of any length and what follows it; false if there is no room.
+    #[inline(always)]
     pub(crate) fn append_long(&mut self, cell: &[u8], separator: u8) -> bool {
         let Some(place) = self.buffer.bytes[self.end..].get_mut(..=cell.len()) else {
             return false;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use crate::convert::{
-    CopyOutcome, Mapping, Outcome, PlainRow, ReadyField, ReadyRows, RowCopy, Scratch,
+    CopiedRows, Mapping, Outcome, PlainRow, ReadyField, ReadyRows, RowCopy, Scratch,
 };
 use crate::converter::SourceFile;
 use crate::counts::Counts;
@@ -68,18 +68,25 @@ impl<'a, W: Write, J: Write> Run<'a, W, J> {
         self.mapping.convert(record, values, &mut self.scratch, &mut self.workspace.rows)
     }
 
-    /// Appends a plain row and counts it; false if it is to be converted as any other.
+    /// Appends plain rows of so many bytes and counts them, up to one that is to be converted as any
+    /// other. Gives how many there were.
     #[inline(always)]
-    pub(crate) fn copy(&mut self, row: PlainRow<'_>, copy: &RowCopy) -> Result<bool, ConvertError> {
+    pub(crate) fn copy<'b>(
+        &mut self,
+        rows: impl Iterator<Item = PlainRow<'b>>,
+        bytes: usize,
+        copy: &RowCopy,
+    ) -> Result<usize, ConvertError> {
         let values = &self.file.partition_values;
-        let outcome =
-            self.mapping.copy_row(row, copy, values, &mut self.scratch, &mut self.workspace.rows);
-        match outcome {
-            CopyOutcome::Written => self.count(Outcome::Written { rows: 1 })?,
-            CopyOutcome::Filtered => self.count(Outcome::Filtered)?,
-            CopyOutcome::Left => return Ok(false),
-        };
-        Ok(true)
+        let (scratch, out) = (&mut self.scratch, &mut self.workspace.rows);
+        let CopiedRows { written, filtered } =
+            self.mapping.copy_rows(rows, bytes, copy, values, scratch, out);
+        self.counts.records_read += written + filtered;
+        self.counts.records_written += written;
+        self.counts.rows_written += written;
+        self.counts.filtered += filtered;
+        self.write_full_block()?;
+        Ok((written + filtered) as usize)
     }
 
     /// Makes some rows ready, for [`Run::convert_ready`].
@@ -109,9 +116,7 @@ impl<'a, W: Write, J: Write> Run<'a, W, J> {
             Outcome::Written { rows } => {
                 self.counts.records_written += 1;
                 self.counts.rows_written += rows;
-                if self.workspace.rows.len() >= OUT_BLOCK {
-                    self.write_rows()?;
-                }
+                self.write_full_block()?;
             }
         }
         self.counts.records_read += 1;
@@ -137,6 +142,11 @@ impl<'a, W: Write, J: Write> Run<'a, W, J> {
         self.counts.records_read += 1;
         *self.rejected.entry(fault).or_default() += 1;
         Ok(())
+    }
+
+    #[inline(always)]
+    fn write_full_block(&mut self) -> Result<(), ConvertError> {
+        if self.workspace.rows.len() >= OUT_BLOCK { self.write_rows() } else { Ok(()) }
     }
 
     fn write_rows(&mut self) -> Result<(), ConvertError> {

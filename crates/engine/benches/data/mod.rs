@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use personalize_engine::infer::Profile;
+use personalize_engine::infer::{Amount, Profile};
 use personalize_plan::{ConversionPlan, Limits, Parameters, resolve};
 
 pub(crate) const RECORDS: usize = 20_000;
@@ -59,7 +59,7 @@ pub(crate) fn csv() -> String {
 pub(crate) fn plan(text: &str, parameters: &[(&str, &str)]) -> ConversionPlan {
     let mut profile = Profile::default();
     let input = Arc::new(Bytes::copy_from_slice(text.as_bytes()));
-    profile.sample(input, 1 << 20, Limits::default()).expect("text in memory can be read");
+    profile.sample(input, Amount::ALL, Limits::default()).expect("text in memory can be read");
     let table = profile.table("events", "", &[]).expect("its format is known");
     let parameters = Parameters::from_pairs(parameters.iter().copied()).expect("they are valid");
     resolve(&parameters, &table).expect("its columns are there")

@@ -18,7 +18,7 @@ use crate::value::{Escapes, Record, Slot, Text, Value, Verbatim};
 
 pub(crate) use cell::Scratch;
 pub(crate) use number::Decimal;
-pub(crate) use plain::{CopyOutcome, PlainRow, RowCopy};
+pub(crate) use plain::{CopiedRows, PlainRow, RowCopy};
 pub(crate) use ready::{READY_ROWS, ReadyCell, ReadyField, ReadyRows};
 pub(crate) use timestamp::{days_since_epoch, epoch_seconds};
 use verbatim::VerbatimRule;

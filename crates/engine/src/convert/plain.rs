@@ -4,7 +4,7 @@
 use super::verbatim::is_number;
 use super::{FieldMapping, Mapping, Scratch, partition_value};
 use crate::lanes;
-use crate::row_buffer::RowBuffer;
+use crate::row_buffer::{Room, RowBuffer};
 use crate::value::{Escapes, Slot, Text, Value};
 
 /// A row, by where its cells end.
@@ -20,6 +20,8 @@ pub(crate) struct PlainRow<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RowCopy {
     cells: Vec<CellCopy>,
+    /// The cell of the first field, if those of all fields stand side by side
+    whole: Option<usize>,
     /// The cell that the filter looks at
     filter: Option<usize>,
 }
@@ -40,11 +42,18 @@ struct CellCopy {
 
 /// What became of a plain row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum CopyOutcome {
+enum CopyOutcome {
     Written,
     Filtered,
     /// Nothing: it is to be converted as any other
     Left,
+}
+
+/// How many plain rows were written, and how many filtered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct CopiedRows {
+    pub(crate) written: u64,
+    pub(crate) filtered: u64,
 }
 
 impl PlainRow<'_> {
@@ -77,12 +86,53 @@ impl Mapping {
             cells.push(copy);
         }
         cells.reverse();
-        RowCopy { cells, filter: self.filter.as_ref().and_then(|filter| cell(filter.slot)) }
+        let whole = cells.first().filter(|first| first.run == cells.len());
+        let whole = whole.and_then(|first| first.cell);
+        RowCopy { whole, cells, filter: self.filter.as_ref().and_then(|filter| cell(filter.slot)) }
     }
 
-    /// Appends a row as [`Mapping::convert`] does; one that it would reject is left to it.
+    /// Appends rows of so many bytes as [`Mapping::convert`] does, up to one that it would reject.
     #[inline(always)]
-    pub(crate) fn copy_row(
+    pub(crate) fn copy_rows<'a>(
+        &self,
+        mut rows: impl Iterator<Item = PlainRow<'a>>,
+        bytes: usize,
+        copy: &RowCopy,
+        partition_values: &[Option<String>],
+        scratch: &mut Scratch,
+        out: &mut RowBuffer,
+    ) -> CopiedRows {
+        let mut copied = CopiedRows::default();
+        loop {
+            let row = match copy.whole.filter(|_| self.filter.is_none()) {
+                None => rows.next(),
+                Some(first) => {
+                    let mut room = out.room(bytes + 1);
+                    let other = loop {
+                        match rows.next() {
+                            Some(row) if copy_whole(row, first, &copy.cells, &mut room) => {
+                                copied.written += 1;
+                            }
+                            other => break other,
+                        }
+                    };
+                    room.keep();
+                    other
+                }
+            };
+            let Some(row) = row else {
+                return copied;
+            };
+            match self.copy_row(row, copy, partition_values, scratch, out) {
+                CopyOutcome::Written => copied.written += 1,
+                CopyOutcome::Filtered => copied.filtered += 1,
+                CopyOutcome::Left => return copied,
+            }
+        }
+    }
+
+    /// Appends a row, if it is not rejected.
+    fn copy_row(
         &self,
         row: PlainRow<'_>,
         copy: &RowCopy,
@@ -175,6 +225,26 @@ impl CellCopy {
             false => bytes.get(at) != Some(&b' '),
         }
     }
+}
+
+/// Appends a row, all cells of which stand side by side from that one on; false if some are not
+/// copied.
+#[inline(always)]
+fn copy_whole(row: PlainRow<'_>, first: usize, cells: &[CellCopy], room: &mut Room<'_>) -> bool {
+    let Some([before, ends @ ..]) = row.ends.get(first..=first + cells.len()) else {
+        return false;
+    };
+    let begin = before.wrapping_add(1);
+    let mut start = begin;
+    for (copy, end) in cells.iter().zip(ends) {
+        if !copy.takes(row.bytes, start, end - start) {
+            return false;
+        }
+        start = end + 1;
+    }
+    let separator = cells.last().map_or(b'\n', |last| last.separator);
+    let text = row.bytes.get(begin as usize..(start - 1) as usize);
+    text.is_some_and(|text| room.append_long(text, separator))
 }
 
 /// Appends cells from the first on as long as they are copied, and gives their number.

@@ -31,9 +31,45 @@ pub(super) struct Marks {
 /// A line of the text.
 #[derive(Debug, Clone, Copy)]
 struct Line {
-    /// Which of the ends is its line break
-    last: usize,
+    /// Where its line break is
+    end: u32,
     has_specials: bool,
+}
+
+/// The lines that are marked already, as long as each has the same number of cells, none of them
+/// special, and is not empty.
+#[derive(Debug, Clone)]
+pub(super) struct RegularLines<'a> {
+    lines: &'a [Line],
+    /// Their ends, and before them where what is before the first line ends
+    ends: &'a [u32],
+    cells: usize,
+}
+
+impl RegularLines<'_> {
+    /// How many bytes all lines have, whether they are regular or not.
+    pub(super) fn length(&self) -> usize {
+        let end = self.lines.last().map_or(0, |line| line.end);
+        end.saturating_sub(self.ends[0]) as usize
+    }
+}
+
+impl<'a> Iterator for RegularLines<'a> {
+    type Item = &'a [u32];
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<&'a [u32]> {
+        let (line, lines) = self.lines.split_first()?;
+        let ends = self.ends.get(..=self.cells)?;
+        let is_empty = ends[0].wrapping_add(1) == line.end;
+        // With more cells the line's end comes later, and with fewer earlier.
+        if line.has_specials || is_empty || ends[self.cells] != line.end {
+            return None;
+        }
+        self.lines = lines;
+        self.ends = &self.ends[self.cells..];
+        Some(ends)
+    }
 }
 
 /// A line, and the ends of the cells that it has if nothing in it is quoted.
@@ -81,34 +117,42 @@ impl Marks {
         if self.next_line == self.lines.len() && !self.mark(dialect, bytes) {
             return None;
         }
-        let line = self.peek()?;
-        self.take(&line);
-        Some(line)
+        let Line { end, has_specials } = *self.lines.get(self.next_line)?;
+        let bytes = self.start()..end as usize;
+        let first = self.first;
+        self.take(end);
+        Some(MarkedLine { bytes, ends: first..self.first, has_specials })
     }
 
-    /// The next line, if it was marked already.
-    #[inline(always)]
-    pub(super) fn peek(&self) -> Option<MarkedLine> {
-        let Line { last, has_specials } = *self.lines.get(self.next_line)?;
-        let bytes = self.start()..self.ends[last] as usize;
-        Some(MarkedLine { bytes, ends: self.first..last + 1, has_specials })
-    }
-
-    /// Goes on behind the next line.
-    #[inline(always)]
-    pub(super) fn take(&mut self, line: &MarkedLine) {
-        self.first = line.ends.end;
+    /// Goes on behind the next line, which ends there.
+    fn take(&mut self, end: u32) {
+        let own = self.ends[self.first..self.count].iter().take_while(|place| **place <= end);
+        self.first += own.count();
         self.next_line += 1;
+    }
+
+    /// The lines that are marked, as long as they have so many cells and so on.
+    #[inline(always)]
+    pub(super) fn regular(&self, cells: usize) -> RegularLines<'_> {
+        let lines = &self.lines[self.next_line..];
+        RegularLines { lines, ends: &self.ends[self.first - 1..self.count], cells }
+    }
+
+    /// Goes on behind so many of the regular lines, and gives where the last of them ends.
+    #[inline(always)]
+    pub(super) fn take_regular(&mut self, count: usize, cells: usize) -> usize {
+        self.next_line += count;
+        self.first += count * cells;
+        self.ends[self.first - 1] as usize
     }
 
     /// Passes over the lines that end before `at`.
     pub(super) fn pass(&mut self, at: usize) {
         while self.start() < at {
-            let Some(line) = self.lines.get(self.next_line) else {
+            let Some(line) = self.lines.get(self.next_line).copied() else {
                 return self.begin(at);
             };
-            self.first = line.last + 1;
-            self.next_line += 1;
+            self.take(line.end);
         }
     }
 
@@ -130,19 +174,33 @@ impl Marks {
             let Some(rest) = bytes.get(self.marked..).filter(|rest| !rest.is_empty()) else {
                 return false;
             };
-            self.ends.resize(self.count + STRETCH + WORD, 0);
-            let (words, last) = rest[..rest.len().min(STRETCH)].as_chunks();
-            for word in words {
-                self.mark_word(lanes::cell_marks(word, dialect.delimiter, dialect.quote));
-            }
-            if !last.is_empty() {
-                let mut word = [0; WORD];
-                word[..last.len()].copy_from_slice(last);
-                self.mark_word(lanes::cell_marks(&word, dialect.delimiter, dialect.quote));
-                self.marked -= WORD - last.len();
+            let stretch = &rest[..rest.len().min(STRETCH)];
+            match dialect {
+                // For constants there is less to do.
+                Dialect { delimiter: b',', quote: b'"' } => {
+                    self.mark_stretch(stretch, |word| lanes::cell_marks(word, b',', b'"'));
+                }
+                Dialect { delimiter, quote } => {
+                    self.mark_stretch(stretch, |word| lanes::cell_marks(word, delimiter, quote));
+                }
             }
         }
         true
+    }
+
+    #[inline(always)]
+    fn mark_stretch(&mut self, stretch: &[u8], marks: impl Fn(&[u8; WORD]) -> CellMarks) {
+        self.ends.resize(self.count + STRETCH + WORD, 0);
+        let (words, last) = stretch.as_chunks();
+        for word in words {
+            self.mark_word(marks(word));
+        }
+        if !last.is_empty() {
+            let mut word = [0; WORD];
+            word[..last.len()].copy_from_slice(last);
+            self.mark_word(marks(&word));
+            self.marked -= WORD - last.len();
+        }
     }
 
     #[inline(always)]
@@ -152,9 +210,9 @@ impl Marks {
         let mut breaks_left = line_breaks;
         while breaks_left != 0 {
             let before = breaks_left ^ (breaks_left - 1);
-            let last = self.count + (ends & before).count_ones() as usize - 1;
+            let end = at + breaks_left.trailing_zeros();
             let has_specials = self.has_specials || specials & before != 0;
-            self.lines.push(Line { last, has_specials });
+            self.lines.push(Line { end, has_specials });
             self.has_specials = false;
             specials &= !before;
             breaks_left &= breaks_left - 1;

@@ -16,7 +16,7 @@ use crate::fault::RecordFault;
 use crate::frame::Frame;
 use crate::value::{Escapes, Stretch, Text, Value, Verbatim};
 pub(crate) use columns::{CsvLayout, slot_columns};
-use marks::{MarkedLine, Marks};
+use marks::{MarkedLine, Marks, RegularLines};
 pub(crate) use records::CsvRecords;
 
 /// Hive, Redshift and MySQL write null so.
@@ -48,6 +48,21 @@ struct Cell {
     start: u32,
     end: u32,
     has_doubled_quotes: bool,
+}
+
+/// Rows that are plain.
+struct PlainRows<'a> {
+    bytes: &'a [u8],
+    lines: RegularLines<'a>,
+}
+
+impl<'a> Iterator for PlainRows<'a> {
+    type Item = PlainRow<'a>;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<PlainRow<'a>> {
+        Some(PlainRow { bytes: self.bytes, ends: self.lines.next()? })
+    }
 }
 
 /// What a cell's text is followed by.
@@ -100,28 +115,18 @@ impl Rows {
         }
     }
 
-    /// Hands on the rows in `bytes` from `at` on that are plain, have that many cells and are not
-    /// empty, as long as they are taken; see [`Rows::next`]. Gives the place behind them.
+    /// The rows in `bytes` from `at` on that are found already and plain, as long as they have that
+    /// many cells; see [`Rows::next`].
     #[inline(always)]
-    fn plain_rows(
-        &mut self,
-        bytes: &[u8],
-        mut at: usize,
-        cells: usize,
-        mut take: impl FnMut(PlainRow<'_>) -> bool,
-    ) -> usize {
-        if self.marked_from != Some(at) {
-            return at;
-        }
-        while let Some(line) = self.marks.peek()
-            && !line.has_specials
-            && line.ends.len() == cells
-            && !line.bytes.is_empty()
-            && take(PlainRow { bytes, ends: self.marks.ends(line.ends.clone()) })
-        {
-            at = line.bytes.end;
-            self.marks.take(&line);
-        }
+    fn plain_rows<'a>(&'a self, bytes: &'a [u8], at: usize, cells: usize) -> Option<PlainRows<'a>> {
+        let is_found = self.marked_from == Some(at);
+        is_found.then(|| PlainRows { bytes, lines: self.marks.regular(cells) })
+    }
+
+    /// Goes on behind so many plain rows, and gives the place behind them.
+    #[inline(always)]
+    fn pass_plain_rows(&mut self, count: usize, cells: usize) -> usize {
+        let at = self.marks.take_regular(count, cells);
         self.marked_from = Some(at);
         at
     }

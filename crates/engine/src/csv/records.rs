@@ -91,6 +91,7 @@ impl Records for CsvRecords<'_> {
         }))
     }
 
+    #[inline(never)]
     fn convert_plain<W: Write, J: Write>(
         &mut self,
         run: &mut Run<'_, W, J>,
@@ -100,18 +101,15 @@ impl Records for CsvRecords<'_> {
         let Some(layout) = &self.layout else {
             return Ok(at);
         };
-        let mut written = Ok(());
-        let end = self.rows.plain_rows(excerpt.bytes, at, layout.cells(), |row| {
-            written.is_ok()
-                && match run.copy(row, layout.copy()) {
-                    Ok(is_taken) => is_taken,
-                    Err(fault) => {
-                        written = Err(fault);
-                        false
-                    }
-                }
-        });
-        written.map(|()| end)
+        let cells = layout.cells();
+        let Some(rows) = self.rows.plain_rows(excerpt.bytes, at, cells) else {
+            return Ok(at);
+        };
+        let most_bytes = rows.lines.length();
+        match run.copy(rows, most_bytes, layout.copy())? {
+            0 => Ok(at),
+            count => Ok(self.rows.pass_plain_rows(count, cells)),
+        }
     }
 
     fn give_up(&mut self, excerpt: &Excerpt<'_>) -> Option<(Range<usize>, RecordFault)> {

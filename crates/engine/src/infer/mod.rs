@@ -50,6 +50,8 @@ pub struct Profile {
     typed: Vec<StructField>,
     records: u64,
     faults: u64,
+    /// How many records are wanted, those of the files before included
+    last_record: u64,
     compressions: BTreeMap<&'static str, u64>,
 }
 
@@ -69,8 +71,23 @@ pub enum FileKind {
     Unknown(&'static str),
 }
 
-fn most_of_typed(most: u64) -> u64 {
-    if most == u64::MAX { most } else { most.min(MOST_OF_TYPED) }
+/// How much of a file is looked at, at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Amount {
+    /// After decompression.
+    pub bytes: u64,
+    /// Broken ones included.
+    pub records: u64,
+}
+
+impl Amount {
+    /// The whole file.
+    pub const ALL: Self = Self { bytes: u64::MAX, records: u64::MAX };
+
+    /// Of a format with a schema, as JSON.
+    fn typed_text(self) -> u64 {
+        if self.bytes == u64::MAX { self.bytes } else { self.bytes.min(MOST_OF_TYPED) }
+    }
 }
 
 impl Profile {
@@ -79,9 +96,8 @@ impl Profile {
         Self { expected_columns: columns, ..Self::default() }
     }
 
-    /// Takes in at most `most` bytes (after decompression) of a file, or all of it where that is
-    /// [`u64::MAX`]; of a format with a schema less is enough. Of a zip archive, that is
-    /// its first entry with content.
+    /// Takes in at most so much of a file; of a format with a schema less is enough, unless it is
+    /// [`Amount::ALL`]. Of a zip archive, that is its first entry with content.
     ///
     /// # Errors
     ///
@@ -89,10 +105,11 @@ impl Profile {
     pub fn sample(
         &mut self,
         input: Arc<dyn Input>,
-        most: u64,
+        most: Amount,
         limits: Limits,
     ) -> io::Result<FileKind> {
         let source = Source::new(input);
+        self.last_record = self.seen().saturating_add(most.records);
         // A format's library may panic on a hostile file.
         catch(|| self.sample_source(&source, most, limits))
             .unwrap_or_else(|panic| Err(io::Error::other(ConvertError::Panic(panic))))
@@ -101,7 +118,7 @@ impl Profile {
     fn sample_source(
         &mut self,
         source: &Arc<Source>,
-        most: u64,
+        most: Amount,
         limits: Limits,
     ) -> io::Result<FileKind> {
         match content::columnar(source)? {
@@ -132,7 +149,7 @@ impl Profile {
         &mut self,
         file: Decompressed,
         source: &Source,
-        most: u64,
+        most: Amount,
     ) -> io::Result<FileKind> {
         let compression = file.compression;
         let mut window = Window::new(file.reader);
@@ -194,19 +211,19 @@ impl Profile {
         format: &Format,
         file: &impl Columnar,
         source: &Source,
-        most: u64,
+        most: Amount,
     ) -> io::Result<FileKind> {
         if let Some(different) = self.admit(format, Compression::None) {
             return Ok(different);
         }
         schema::merge(&mut self.typed, file.columns());
-        let most_text = most_of_typed(most);
+        let most_text = most.typed_text();
         let (mut taken, mut text) = (0, 0);
         let objects = columnar::objects(file, |object| {
             self.observe(object);
             taken += 1;
             text += object.len() as u64;
-            text < most_text && source.bytes_read() < most
+            text < most_text && self.is_wanted(source.bytes_read(), most)
         });
         objects.map_err(io::Error::other)?;
         Ok(FileKind::Sampled { whole: taken == file.rows() })
@@ -217,7 +234,7 @@ impl Profile {
         reader: impl Read,
         compression: Compression,
         source: &Source,
-        most: u64,
+        most: Amount,
     ) -> io::Result<FileKind> {
         let file = Avro::open(reader, compression).map_err(io::Error::other)?;
         let schema = String::from_utf8_lossy(file.schema_text()).into_owned();
@@ -225,25 +242,35 @@ impl Profile {
             return Ok(different);
         }
         schema::merge(&mut self.typed, file.columns());
-        let most_text = most_of_typed(most);
+        let most_text = most.typed_text();
         let (mut whole, mut text) = (true, 0);
         let objects = file.objects(|object| {
             self.observe(object);
             text += object.len() as u64;
-            whole = text < most_text && source.bytes_read() < most;
+            whole = text < most_text && self.is_wanted(source.bytes_read(), most);
             whole
         });
         objects.map_err(io::Error::other)?;
         Ok(FileKind::Sampled { whole })
     }
 
-    /// Takes in a record, or counts a broken one; false if `most` bytes were read.
-    fn take(&mut self, object: Option<&str>, read: u64, most: u64) -> bool {
+    /// Records that were met, broken ones included.
+    fn seen(&self) -> u64 {
+        self.records + self.faults
+    }
+
+    /// Whether there should be more, where so many bytes of the file were read.
+    fn is_wanted(&self, read: u64, most: Amount) -> bool {
+        read < most.bytes && self.seen() < self.last_record
+    }
+
+    /// Takes in a record, or counts a broken one; false if that was enough.
+    fn take(&mut self, object: Option<&str>, read: u64, most: Amount) -> bool {
         match object {
             Some(object) if object.starts_with('{') => self.observe(object),
             _ => self.faults += 1,
         }
-        read < most
+        self.is_wanted(read, most)
     }
 
     fn observe(&mut self, object: &str) {
@@ -252,12 +279,12 @@ impl Profile {
         self.records += 1;
     }
 
-    fn sample_json(&mut self, window: &mut Window<impl Read>, most: u64) -> io::Result<bool> {
+    fn sample_json(&mut self, window: &mut Window<impl Read>, most: Amount) -> io::Result<bool> {
         let mut framer = json::Framer::default();
         let mut walker = json::Walker::new(Projection::empty());
         let mut at = 0;
         loop {
-            if window.offset() + at as u64 >= most {
+            if !self.is_wanted(window.offset() + at as u64, most) {
                 return Ok(false);
             }
             match framer.next(&mut walker, window.bytes(), at, window.is_last()) {
@@ -286,7 +313,7 @@ impl Profile {
     fn sample_csv(
         &mut self,
         window: &mut Window<impl Read>,
-        most: u64,
+        most: Amount,
         dialect: &Dialect,
     ) -> io::Result<bool> {
         let mut rows = Rows::new(dialect.delimiter, b'"');
@@ -296,7 +323,7 @@ impl Profile {
             self.root.member(name);
         }
         loop {
-            if window.offset() + at as u64 >= most {
+            if !self.is_wanted(window.offset() + at as u64, most) {
                 return Ok(false);
             }
             match rows.next(window.bytes(), at, window.is_last()) {
@@ -452,7 +479,7 @@ mod tests {
             let kind = profile
                 .sample(
                     Arc::new(Bytes::copy_from_slice(text.as_bytes())),
-                    u64::MAX,
+                    Amount::ALL,
                     Limits::default(),
                 )
                 .unwrap();
@@ -488,7 +515,7 @@ mod tests {
         let mut profile = Profile::default();
         let mut kind = |bytes: &'static [u8]| {
             let input = Arc::new(Bytes::from_static(bytes));
-            profile.sample(input, u64::MAX, Limits::default()).unwrap()
+            profile.sample(input, Amount::ALL, Limits::default()).unwrap()
         };
         assert_eq!(kind(b" \n "), FileKind::Empty);
         assert_eq!(kind(b"{\"a\":1}"), FileKind::Sampled { whole: true });
@@ -513,7 +540,7 @@ mod tests {
         }
         let archive = Arc::new(Bytes::from(archive.finish().unwrap()));
         let mut profile = Profile::default();
-        let kind = profile.sample(archive, u64::MAX, Limits::default()).unwrap();
+        let kind = profile.sample(archive, Amount::ALL, Limits::default()).unwrap();
         assert_eq!((kind, profile.records()), (FileKind::Sampled { whole: true }, 1));
         let table = profile.table("t", "", &[]).unwrap();
         assert_eq!(table.parameter("compressionType"), Some("zip"));
