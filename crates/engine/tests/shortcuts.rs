@@ -11,6 +11,7 @@ use personalize_engine::{Converter, SourceFile};
 use personalize_plan::glue::{Column, Table};
 use personalize_plan::{Parameters, resolve};
 use proptest::prelude::*;
+use serde_json::json;
 
 /// Rows, and what the rejects say without the records themselves.
 type Converted = (String, Vec<(String, String)>);
@@ -32,7 +33,7 @@ fn convert(table: &[(&str, &str)], types: [&str; 6], kept: &str, bytes: Vec<u8>)
     converter.convert(&file, Arc::new(Bytes::from(bytes)), &mut rows, &mut rejects).unwrap();
     let said = |line: &str| {
         let reject: serde_json::Value = serde_json::from_str(line).unwrap();
-        (reject["reason"].to_string(), reject["line"].to_string())
+        (reject["reason"].to_string(), json!([reject["offset"], reject["line"]]).to_string())
     };
     let rejects = String::from_utf8(rejects).unwrap();
     (String::from_utf8(rows).unwrap(), rejects.lines().map(said).collect())
@@ -108,6 +109,44 @@ proptest! {
             convert(&table, types, kept, file("n")),
             convert(&table, types, kept, file("#"))
         );
+    }
+
+    #[test]
+    fn a_rejected_records_line_is_right_wherever_line_breaks_are(
+        records in prop::collection::vec((
+            prop::sample::select(vec![
+                r#"{"user_id":"u","item_id":"i","timestamp":1547157950}"#,
+                r#"{"user_id":"u","item_id":"i","timestamp":"never"}"#,
+                r#"{"user_id":"u","note":{"a":[1,2]},"timestamp":1547157950}"#,
+                r#"{"user_id":"u","item_id":["i","j"],"timestamp":1547157950}"#,
+                r#"{"user_id":"u","item_id":"i","timestamp":1547157950,}"#,
+            ]),
+            prop::collection::vec(any::<prop::sample::Index>(), 0..3),
+            prop::sample::select(vec!["", "\n", "\n", "\n", "\n\n", " \r\n"]),
+        ), 0..60),
+    ) {
+        let mut text = String::new();
+        for (record, breaks, end) in records {
+            // Between a record's tokens a line may end.
+            let places: Vec<_> = record.match_indices([',', '[', ']', '}']).collect();
+            let mut record = record.to_owned();
+            let mut places: Vec<_> = breaks.iter().map(|place| place.get(&places).0).collect();
+            places.sort_unstable();
+            for place in places.into_iter().rev() {
+                record.insert(place, '\n');
+            }
+            text += &record;
+            text += end;
+        }
+        let table = [("classification", "json")];
+        let types = ["string"; 6];
+        let (_, rejects) = convert(&table, types, "", text.clone().into_bytes());
+        for (_, place) in rejects {
+            let place: serde_json::Value = serde_json::from_str(&place).unwrap();
+            let offset = place[0].as_u64().unwrap() as usize;
+            let line = 1 + text[..offset].matches('\n').count();
+            prop_assert_eq!(place[1].as_u64(), Some(line as u64), "{}", text);
+        }
     }
 
     #[test]
