@@ -91,6 +91,12 @@ pub(crate) fn cell_specials(block: &Block) -> u32 {
     cell_special(u8x16::new(*block)).to_bitmask()
 }
 
+/// Whether that is the first byte. To ask the block itself would have it read byte by byte.
+#[inline(always)]
+pub(crate) fn begins_with(block: &Block, byte: u8) -> bool {
+    are(u8x16::new(*block), byte).to_bitmask() & 1 != 0
+}
+
 /// What the bytes of a word of delimited text are, as bits.
 pub(crate) struct CellMarks {
     /// Delimiters and line breaks

@@ -56,7 +56,7 @@ impl RowBuffer {
     #[inline(always)]
     pub(crate) fn room(&mut self, count: usize) -> Room<'_> {
         self.grow(self.end + count);
-        Room { end: self.end, buffer: self }
+        Room { bytes: &mut self.bytes, end: self.end, kept: &mut self.end }
     }
 
     #[inline(always)]
@@ -74,21 +74,22 @@ impl RowBuffer {
 
 /// The room behind what is written, where cells can be put one after the other.
 pub(crate) struct Room<'a> {
-    buffer: &'a mut RowBuffer,
+    bytes: &'a mut [u8],
     end: usize,
+    kept: &'a mut usize,
 }
 
 impl Room<'_> {
     /// Appends a cell, the first bytes of a block, and what follows it; false if there is no room.
     #[inline(always)]
     pub(crate) fn append(&mut self, block: &Block, length: usize, separator: u8) -> bool {
-        let Some(last) = self.buffer.bytes.len().checked_sub(LANES) else {
+        let Some(last) = self.bytes.len().checked_sub(LANES) else {
             return false;
         };
         if self.end > last || length >= LANES {
             return false;
         }
-        let Some(place) = self.buffer.bytes[self.end..].first_chunk_mut::<LANES>() else {
+        let Some(place) = self.bytes[self.end..].first_chunk_mut::<LANES>() else {
             return false;
         };
         *place = *block;
@@ -101,7 +102,7 @@ impl Room<'_> {
     #[inline(always)]
     pub(crate) fn append_digits(&mut self, digits: &Digits, separator: u8) -> bool {
         let length = digits.length();
-        let room = self.buffer.bytes.get_mut(self.end..).unwrap_or_default();
+        let room = self.bytes.get_mut(self.end..).unwrap_or_default();
         let Some(place) = room.first_chunk_mut::<LANES>().filter(|_| length < LANES) else {
             return false;
         };
@@ -114,20 +115,38 @@ impl Room<'_> {
     /// Appends a cell of any length and what follows it; false if there is no room.
     #[inline(always)]
     pub(crate) fn append_long(&mut self, cell: &[u8], separator: u8) -> bool {
-        let Some(place) = self.buffer.bytes[self.end..].get_mut(..=cell.len()) else {
-            return false;
-        };
-        place[..cell.len()].copy_from_slice(cell);
-        place[cell.len()] = separator;
-        self.end += cell.len() + 1;
-        true
+        let end = put(self.bytes, self.end, cell, separator);
+        self.end = end.unwrap_or(self.end);
+        end.is_some()
+    }
+
+    /// The same, for one of many cells: inside their loop it would slow down the short ones.
+    #[inline(always)]
+    pub(crate) fn append_rare(&mut self, cell: &[u8], separator: u8) -> bool {
+        let end = put_apart(self.bytes, self.end, cell, separator);
+        self.end = end.unwrap_or(self.end);
+        end.is_some()
     }
 
     /// Keeps what was appended.
     #[inline(always)]
     pub(crate) fn keep(self) {
-        self.buffer.end = self.end;
+        *self.kept = self.end;
     }
+}
+
+/// Puts a cell and what follows it behind the end, and gives the new one.
+#[inline(always)]
+fn put(bytes: &mut [u8], end: usize, cell: &[u8], separator: u8) -> Option<usize> {
+    let place = bytes.get_mut(end..)?.get_mut(..=cell.len())?;
+    place[..cell.len()].copy_from_slice(cell);
+    place[cell.len()] = separator;
+    Some(end + cell.len() + 1)
+}
+
+#[inline(never)]
+fn put_apart(bytes: &mut [u8], end: usize, cell: &[u8], separator: u8) -> Option<usize> {
+    put(bytes, end, cell, separator)
 }
 
 #[cfg(test)]

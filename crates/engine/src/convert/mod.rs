@@ -102,23 +102,57 @@ impl Mapping {
         scratch: &mut Scratch,
         out: &mut RowBuffer,
     ) -> Outcome {
+        if self.explodes {
+            return self.convert_elements(record, partition_values, scratch, out);
+        }
+        self.convert_row(&RowSource { record, element: 0, partition_values }, scratch, out)
+    }
+
+    /// Appends a row for each element of the exploded array.
+    #[inline(never)]
+    fn convert_elements(
+        &self,
+        record: &impl Record,
+        partition_values: &[Option<String>],
+        scratch: &mut Scratch,
+        out: &mut RowBuffer,
+    ) -> Outcome {
         let before = out.len();
         let mut rows = 0;
-        let elements = if self.explodes { record.elements().max(1) } else { 1 };
-        for element in 0..elements {
+        for element in 0..record.elements().max(1) {
             let source = RowSource { record, element, partition_values };
-            if let Some(filter) = &self.filter
-                && !filter.keeps(&source, scratch)
-            {
-                continue;
+            match self.convert_row(&source, scratch, out) {
+                Outcome::Written { .. } => rows += 1,
+                Outcome::Filtered => {}
+                rejected @ Outcome::Rejected(_) => {
+                    out.truncate(before);
+                    return rejected;
+                }
             }
-            if let Err(fault) = self.write_row(&source, scratch, out) {
-                out.truncate(before);
-                return Outcome::Rejected(fault);
-            }
-            rows += 1;
         }
         if rows > 0 { Outcome::Written { rows } } else { Outcome::Filtered }
+    }
+
+    #[inline(always)]
+    fn convert_row<R: Record>(
+        &self,
+        source: &RowSource<'_, R>,
+        scratch: &mut Scratch,
+        out: &mut RowBuffer,
+    ) -> Outcome {
+        if let Some(filter) = &self.filter
+            && !filter.keeps(source, scratch)
+        {
+            return Outcome::Filtered;
+        }
+        let before = out.len();
+        match self.write_row(source, scratch, out) {
+            Ok(()) => Outcome::Written { rows: 1 },
+            Err(fault) => {
+                out.truncate(before);
+                Outcome::Rejected(fault)
+            }
+        }
     }
 
     #[inline(always)]
@@ -163,10 +197,13 @@ impl Mapping {
     fn copy_cells(&self, from: usize, record: &impl Record, out: &mut RowBuffer) -> usize {
         let fields = &self.fields[from..];
         let mut room = out.room(LANES * fields.len());
-        let copied = fields
-            .iter()
-            .take_while(|field| field.verbatim.append(record, field.separator, &mut room))
-            .count();
+        let mut copied = 0;
+        for field in fields {
+            if !field.verbatim.append(record, field.separator, &mut room) {
+                break;
+            }
+            copied += 1;
+        }
         room.keep();
         copied
     }

@@ -74,7 +74,7 @@ impl VerbatimRule {
         {
             return room.append(block, text.length, separator);
         }
-        self.append_long(text.own(), separator, room)
+        self.is_long_copied(text.own()) && room.append_rare(text.own(), separator)
     }
 
     /// The block that a text begins, if it is shorter and one to copy.
@@ -88,7 +88,7 @@ impl VerbatimRule {
                 lanes::cell_specials(block) & first(length) == 0
                     && 0 < length
                     && length <= most
-                    && block[0] != b' '
+                    && !lanes::begins_with(block, b' ')
             }
             None => self.fits(length) && is_number(block, length),
         };
@@ -102,13 +102,13 @@ impl VerbatimRule {
         Some(Digits::of(number)).filter(|digits| self.fits(digits.length()))
     }
 
-    /// Appends text that is no shorter than a block.
-    fn append_long(&self, text: &[u8], separator: u8, room: &mut Room<'_>) -> bool {
+    /// Whether text that is no shorter than a block is copied.
+    #[inline(never)]
+    fn is_long_copied(&self, text: &[u8]) -> bool {
         LANES <= text.len()
             && self.text.is_some_and(|most| text.len() <= most)
             && text[0] != b' '
             && lanes::all_blocks(text, |block| lanes::cell_specials(block) == 0)
-            && room.append_long(text, separator)
     }
 
     #[inline(always)]
