@@ -1,12 +1,12 @@
 //! One large file, converted in parts by several threads, its results in their order.
 //!
 //! A thread reads the file, takes off its compression and cuts it; others convert the parts as if
-//! each began with a record; the calling thread puts together what they wrote, and converts again
-//! what did not begin so.
+//! each began with a record, and so does the reading thread where they have enough to do; the
+//! calling thread puts together what they wrote, and converts again what did not begin so.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use personalize_engine::{
@@ -93,10 +93,10 @@ impl Conversion<'_> {
         let is_guessed = AtomicBool::new(true);
         let memory = Memory::default();
         let mut counts = std::thread::scope(|scope| {
-            for _ in 0..threads {
+            for _ in 1..threads {
                 scope.spawn(|| self.convert_jobs(&waiting, &memory));
             }
-            scope.spawn(|| read(&mut splitter, known, jobs, turns, &is_guessed, &memory.parts));
+            scope.spawn(|| self.read(&mut splitter, known, jobs, turns, &is_guessed, &memory));
             self.join(in_order, begun, &is_guessed, &memory, rows, rejects)
         })?;
         counts.bytes_read = splitter.bytes_read();
@@ -106,16 +106,64 @@ impl Conversion<'_> {
     fn convert_jobs(&self, waiting: &Mutex<Receiver<Job>>, memory: &Memory) {
         loop {
             let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
-            let Ok((part, begin, results)) = job else {
+            let Ok(job) = job else {
                 return;
             };
-            let (mut rows, mut rejects) = (memory.results.take(), Vec::new());
-            rows.clear();
-            let converted =
-                self.converter.convert_part(self.file, &part, &begin, &mut rows, &mut rejects);
-            drop(part);
-            // Nobody waits for it where the conversion has failed.
-            let _ = results.send(Guess { begin, converted, rows, rejects });
+            self.convert_job(job, memory);
+        }
+    }
+
+    fn convert_job(&self, (part, begin, results): Job, memory: &Memory) {
+        let (mut rows, mut rejects) = (memory.results.take(), Vec::new());
+        rows.clear();
+        let converted =
+            self.converter.convert_part(self.file, &part, &begin, &mut rows, &mut rejects);
+        drop(part);
+        // Nobody waits for it where the conversion has failed.
+        let _ = results.send(Guess { begin, converted, rows, rejects });
+    }
+
+    /// Reads and cuts. The first part has no results before its turn: it says what the others are
+    /// like.
+    #[expect(clippy::needless_pass_by_value, reason = "the other ends see that they are dropped")]
+    fn read(
+        &self,
+        splitter: &mut Splitter,
+        known: Receiver<Boundary>,
+        jobs: SyncSender<Job>,
+        turns: SyncSender<Turn>,
+        is_guessed: &AtomicBool,
+        memory: &Memory,
+    ) {
+        let mut first_end = None;
+        loop {
+            let part = match splitter.next_part(memory.parts.take()) {
+                Ok(Some(part)) => Arc::new(part),
+                Ok(None) => return,
+                Err(fault) => {
+                    let _ = turns.send(Err(fault));
+                    return;
+                }
+            };
+            let (mut guess, mut own_job) = (None, None);
+            if let Some(end) = first_end.as_ref().filter(|_| is_guessed.load(Ordering::Relaxed)) {
+                let (results, received) = mpsc::sync_channel(1);
+                match jobs.try_send((Arc::clone(&part), part.begin(end), results)) {
+                    Ok(()) => {}
+                    Err(TrySendError::Full(job)) => own_job = Some(job),
+                    Err(TrySendError::Disconnected(_)) => return,
+                }
+                guess = Some(received);
+            }
+            if turns.send(Ok((part, guess))).is_err() {
+                return;
+            }
+            if let Some(job) = own_job {
+                self.convert_job(job, memory);
+            }
+            if first_end.is_none() {
+                first_end = known.recv().ok();
+            }
         }
     }
 
@@ -173,42 +221,5 @@ impl Conversion<'_> {
             let _ = begun.try_send(end.clone());
         }
         Ok(counts)
-    }
-}
-
-/// Reads and cuts. The first part has no results before its turn: it says what the others are like.
-#[expect(clippy::needless_pass_by_value, reason = "the other ends see that they are dropped")]
-fn read(
-    splitter: &mut Splitter,
-    known: Receiver<Boundary>,
-    jobs: SyncSender<Job>,
-    turns: SyncSender<Turn>,
-    is_guessed: &AtomicBool,
-    spares: &Spares,
-) {
-    let mut first_end = None;
-    loop {
-        let part = match splitter.next_part(spares.take()) {
-            Ok(Some(part)) => Arc::new(part),
-            Ok(None) => return,
-            Err(fault) => {
-                let _ = turns.send(Err(fault));
-                return;
-            }
-        };
-        let mut guess = None;
-        if let Some(first_end) = first_end.as_ref().filter(|_| is_guessed.load(Ordering::Relaxed)) {
-            let (results, received) = mpsc::sync_channel(1);
-            if jobs.send((Arc::clone(&part), part.begin(first_end), results)).is_err() {
-                return;
-            }
-            guess = Some(received);
-        }
-        if turns.send(Ok((part, guess))).is_err() {
-            return;
-        }
-        if first_end.is_none() {
-            first_end = known.recv().ok();
-        }
     }
 }
