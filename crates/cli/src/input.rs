@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use fs_err::File;
@@ -15,16 +15,29 @@ use crate::interrupt;
 pub(crate) struct FileInput {
     path: PathBuf,
     size: u64,
-    /// For reads by range; a stream has a cursor of its own
-    file: Mutex<File>,
+    handle: Mutex<Handle>,
     bar: ProgressBar,
+}
+
+/// The file as it was opened first: of many small ones, each is opened once.
+enum Handle {
+    Unused(File),
+    /// For reads by range
+    Ranges(File),
+    /// By a stream, which moves its cursor
+    Taken,
 }
 
 impl FileInput {
     pub(crate) fn open(path: &Path, bar: &ProgressBar) -> io::Result<Self> {
         let file = File::open(path)?;
         let size = file.metadata()?.len();
-        Ok(Self { path: path.to_owned(), size, file: Mutex::new(file), bar: bar.clone() })
+        let handle = Mutex::new(Handle::Unused(file));
+        Ok(Self { path: path.to_owned(), size, handle, bar: bar.clone() })
+    }
+
+    fn handle(&self) -> MutexGuard<'_, Handle> {
+        self.handle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -34,15 +47,31 @@ impl Input for FileInput {
     }
 
     fn stream(&self) -> io::Result<Box<dyn Read + Send>> {
-        Ok(Box::new(Stream { file: File::open(&self.path)?, bar: self.bar.clone() }))
+        let file = {
+            let mut handle = self.handle();
+            match std::mem::replace(&mut *handle, Handle::Taken) {
+                Handle::Unused(file) => file,
+                other => {
+                    *handle = other;
+                    File::open(&self.path)?
+                }
+            }
+        };
+        Ok(Box::new(Stream { file, bar: self.bar.clone() }))
     }
 
     fn read_range(&self, offset: u64, length: usize) -> io::Result<Bytes> {
         interrupt::check()?;
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        file.seek(SeekFrom::Start(offset))?;
+        let mut handle = self.handle();
+        let mut file = match std::mem::replace(&mut *handle, Handle::Taken) {
+            Handle::Unused(file) | Handle::Ranges(file) => file,
+            Handle::Taken => File::open(&self.path)?,
+        };
         let mut bytes = vec![0; length];
-        file.read_exact(&mut bytes)?;
+        let read = file.seek(SeekFrom::Start(offset)).and_then(|_| file.read_exact(&mut bytes));
+        *handle = Handle::Ranges(file);
+        drop(handle);
+        read?;
         self.bar.inc(length as u64);
         Ok(bytes.into())
     }

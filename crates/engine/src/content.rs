@@ -4,6 +4,7 @@ use std::io;
 
 use crate::error::ConvertError;
 use crate::input::Source;
+use crate::lanes::{self, LANES};
 
 /// How much of a file is looked at.
 pub(crate) const HEAD: usize = 8 * 1024;
@@ -78,11 +79,8 @@ const CONTROL: [bool; 256] = {
 /// RFC 7464, and little that is not UTF-8.
 fn looks_binary(head: &[u8]) -> bool {
     const FEW: usize = 8;
-    let is_odd = |byte: &u8| !matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~');
-    // Most of all heads; all bytes of a part are looked at, since that is faster than any fewer.
-    let (parts, rest) = head.as_chunks::<32>();
-    let is_plain = |part: &[u8]| !part.iter().fold(false, |found, byte| found | is_odd(byte));
-    if parts.iter().all(|part| is_plain(part)) && is_plain(rest) {
+    // Most heads are plain.
+    if head.len() >= LANES && lanes::all_blocks(head, lanes::is_plain_text) {
         return false;
     }
     let controls = head.iter().map(|byte| usize::from(CONTROL[usize::from(*byte)])).sum::<usize>();

@@ -97,6 +97,16 @@ pub(crate) fn begins_with(block: &Block, byte: u8) -> bool {
     are(u8x16::new(*block), byte).to_bitmask() & 1 != 0
 }
 
+/// Whether all bytes are printable ASCII or white space.
+#[inline(always)]
+pub(crate) fn is_plain_text(block: &Block) -> bool {
+    let within = |first: u8, last: u8| {
+        let from_first = u8x16::new(*block) - u8x16::splat(first);
+        from_first.min(u8x16::splat(last - first)).simd_eq(from_first)
+    };
+    (within(b' ', b'~') | within(b'\t', b'\r')).all()
+}
+
 /// What the bytes of a word of delimited text are, as bits.
 pub(crate) struct CellMarks {
     /// Delimiters and line breaks
@@ -159,6 +169,8 @@ mod tests {
                 assert_eq!(string_specials(&block), bit(string), "{byte:x}");
                 let cell = string || matches!(byte, b',' | b'#' | 0x80..);
                 assert_eq!(cell_specials(&block), bit(cell), "{byte:x}");
+                let printable = matches!(byte, b' '..=b'~' | b'\t'..=b'\r');
+                assert_eq!(is_plain_text(&block), printable, "{byte:x}");
                 assert_eq!(not_digits(&block), bit(!byte.is_ascii_digit()), "{byte:x}");
             }
         }
