@@ -15,7 +15,7 @@ use crate::value::Record;
 use crate::workspace::Workspace;
 
 /// Rows are handed on in blocks of this size.
-const OUT_BLOCK: usize = 256 * 1024;
+const OUT_BLOCK: usize = 512 * 1024;
 
 /// Takes a file's records one by one, whatever format they were read from.
 pub(crate) struct Run<'a, W, J> {

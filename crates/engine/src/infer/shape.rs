@@ -108,7 +108,7 @@ impl Shape {
         // Neither a time nor a number begins with a letter.
         if !text.as_bytes().first().is_some_and(u8::is_ascii_alphabetic) {
             self.times += u64::from(is_time(text));
-            self.numeric_strings += u64::from(Decimal::parse(text.trim()).is_some());
+            self.numeric_strings += u64::from(is_number(text.trim()));
         }
         if self.distinct.len() <= MAX_DISTINCT && text.len() <= 256 && !self.distinct.contains(text)
         {
@@ -138,7 +138,7 @@ impl Shape {
             }
             // Digits behind a leading zero are a code, not a number.
             cell if has_leading_zero(cell) => self.observe_text(cell),
-            cell if Decimal::parse(cell).is_some() => self.observe_number(cell),
+            cell if is_number(cell) => self.observe_number(cell),
             _ => self.observe_text(text),
         }
     }
@@ -284,6 +284,12 @@ impl Shape {
             }
         }
     }
+}
+
+fn is_number(text: &str) -> bool {
+    // Most other texts have another character soon.
+    let may_be = |c| matches!(c, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
+    text.bytes().all(may_be) && Decimal::parse(text).is_some()
 }
 
 fn has_leading_zero(text: &str) -> bool {
