@@ -50,7 +50,7 @@ impl RegularLines<'_> {
     /// How many bytes all lines have, whether they are regular or not.
     pub(super) fn length(&self) -> usize {
         let end = self.lines.last().map_or(0, |line| line.end);
-        end.saturating_sub(self.ends[0]) as usize
+        end.saturating_sub(self.ends[0].wrapping_add(1)) as usize
     }
 }
 

@@ -96,8 +96,9 @@ pub(super) struct Crossing {
 
 #[derive(Debug)]
 struct Gap {
+    /// The sixteen bytes behind the [`Follower::first`]
     second: MaskedBlock,
-    /// The blocks behind the second
+    /// The blocks behind those
     rest: (u32, u32),
     crossing: Crossing,
 }
@@ -106,6 +107,7 @@ struct Gap {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Follower {
     first: MaskedBlock,
+    /// Of all its bytes
     pub(super) length: u16,
     pub(super) gap: GapId,
     pub(super) shortcut: Shortcut,
