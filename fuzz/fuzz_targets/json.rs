@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use personalize_engine::infer::Profile;
+use personalize_engine::infer::{Amount, Profile};
 use personalize_engine::{Converter, Counts, SourceFile};
 use personalize_plan::{Limits, Parameters, resolve};
 
@@ -18,7 +18,7 @@ static CONVERTER: LazyLock<Converter> = LazyLock::new(|| {
     let sample = r#"{"user":"u","p":{"item":"i","l":[{"x":1}]},"time":1547157950,"tags":["a"]}"#;
     let mut profile = Profile::default();
     let input = Arc::new(Bytes::from_static(sample.as_bytes()));
-    profile.sample(input, 1 << 20, Limits::default()).expect("the sample is JSON");
+    profile.sample(input, Amount::ALL, Limits::default()).expect("the sample is JSON");
     let table = profile.table("events", "", &[]).expect("the sample is JSON");
     let parameters = Parameters::from_pairs([
         ("SourceColumnUserId", "user"),
