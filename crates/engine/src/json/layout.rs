@@ -29,7 +29,8 @@ pub(super) struct Layout {
     gaps: Vec<Gap>,
     /// What followed each gap, the latest first
     followers: Vec<[Follower; 2]>,
-    /// The two latest gaps of each first name within each nesting, where members come in any order
+    /// The two latest gaps of each first name, where members come in any order: for each nesting
+    /// those behind a value, and then those behind the opening bracket, where no comma can stand
     by_first_name: Vec<[Follower; 2]>,
     /// What gaps have behind their first two blocks
     blocks: Vec<MaskedBlock>,
@@ -101,6 +102,8 @@ struct Gap {
     /// The blocks behind those
     rest: (u32, u32),
     crossing: Crossing,
+    /// Where in the index those begin that may follow
+    index: usize,
 }
 
 /// A gap that may be next, and what has to be known of it most often.
@@ -142,16 +145,22 @@ const UP_TO: [u128; LANES] = {
     masks
 };
 
-/// Where in the index a gap is that begins so: by the bytes up to its second quote, or to a line
+/// Where among those of a place a gap is that begins so: by the bytes up to its second quote, or to a line
 /// break and the quote behind it.
 #[inline(always)]
-fn indexed(nesting: NestingId, block: &Block) -> usize {
+fn hashed(block: &Block) -> usize {
     let ends = lanes::string_specials(block);
     let behind_first = ends & ends.wrapping_sub(1);
     let own = UP_TO.get(behind_first.trailing_zeros() as usize).copied().unwrap_or(u128::MAX);
     let bits = u128::from_le_bytes(*block) & own;
     let mixed = ((bits >> 64) as u64 ^ bits as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    usize::from(nesting.0) * INDEXED + (mixed >> 32) as usize % INDEXED
+    (mixed >> 32) as usize % INDEXED
+}
+
+/// Where in the index those begin that may follow what a crossing leads to.
+fn index_behind(crossing: Crossing) -> usize {
+    let is_behind_bracket = matches!(crossing.next, Next::Inside(_));
+    (2 * usize::from(crossing.nesting.0) + usize::from(is_behind_bracket)) * INDEXED
 }
 
 impl Layout {
@@ -171,12 +180,17 @@ impl Layout {
             known: HashMap::new(),
         };
         let crossing = Crossing { nesting: Self::OUTSIDE, next: Next::End };
-        let outside_gap = || Gap { second: MaskedBlock::NEVER, rest: (0, 0), crossing };
+        let outside_gap = || Gap {
+            second: MaskedBlock::NEVER,
+            rest: (0, 0),
+            crossing,
+            index: index_behind(crossing),
+        };
         Self {
             nestings: vec![outside],
             gaps: vec![outside_gap(), outside_gap()],
             followers: vec![[Follower::NONE; 2]; 2],
-            by_first_name: vec![[Follower::NONE; 2]; INDEXED],
+            by_first_name: vec![[Follower::NONE; 2]; 2 * INDEXED],
             blocks: Vec::new(),
             has_line_breaks: false,
         }
@@ -198,7 +212,7 @@ impl Layout {
     #[inline(always)]
     pub(super) fn by_name(&self, last: GapId, bytes: &[u8], at: usize) -> Option<&Follower> {
         let block = lanes::block(bytes, at)?;
-        let place = indexed(self.crossing(last).nesting, block);
+        let place = self.gaps[usize::from(last.0)].index + hashed(block);
         self.either(&self.by_first_name[place], block, bytes, at)
     }
 
@@ -261,6 +275,7 @@ impl Layout {
             None if text.len() > LONGEST_GAP || known.len() == MOST_GAPS => {
                 let unknown = &mut self.gaps[usize::from(Self::UNKNOWN.0)];
                 unknown.crossing = crossing;
+                unknown.index = index_behind(crossing);
                 return Self::UNKNOWN;
             }
             None => {
@@ -271,7 +286,7 @@ impl Layout {
         };
         let follower = self.follower(gap, text);
         if let Some(block) = lanes::block(bytes, range.start) {
-            let place = indexed(NestingId(from as u16), block);
+            let place = self.gaps[usize::from(last.0)].index + hashed(block);
             remember(&mut self.by_first_name[place], follower);
         }
         // Of what has not been learnt it is not known what followed.
@@ -286,7 +301,8 @@ impl Layout {
         let mut blocks = text.chunks(LANES).skip(1).map(MaskedBlock::new);
         let second = blocks.next().unwrap_or(MaskedBlock::NEVER);
         self.blocks.extend(blocks);
-        self.gaps.push(Gap { second, rest: (first, self.blocks.len() as u32), crossing });
+        let (rest, index) = ((first, self.blocks.len() as u32), index_behind(crossing));
+        self.gaps.push(Gap { second, rest, crossing, index });
         self.followers.push([Follower::NONE; 2]);
         self.has_line_breaks |= text.contains(&b'\n');
         GapId(self.gaps.len() as u16 - 1)
@@ -329,7 +345,7 @@ impl Layout {
         let at = known.unwrap_or_else(|| {
             let depth = self.nestings[usize::from(outer.0)].depth + 1;
             self.nestings.push(Nesting { outer, bracket, node, depth, known: HashMap::new() });
-            let places = self.nestings.len() * INDEXED;
+            let places = 2 * self.nestings.len() * INDEXED;
             self.by_first_name.resize(places, [Follower::NONE; 2]);
             self.nestings.len() - 1
         });

@@ -680,14 +680,16 @@ mod tests {
             values in prop::collection::vec(json_value(), 1..8),
             order in prop::collection::vec(any::<prop::sample::Index>(), 1..24),
             damages in prop::collection::vec(
-                (any::<prop::sample::Index>(), prop::option::of(any::<u8>())),
+                (any::<prop::sample::Index>(), prop::option::of(any::<u8>()), any::<bool>()),
                 0..8,
             ),
         ) {
             let texts = order.iter().enumerate().map(|(number, index)| {
                 let mut text = index.get(&values).clone().into_bytes();
-                if let Some((place, byte)) = damages.get(number) {
-                    let at = place.index(text.len());
+                if let Some((place, byte, is_structure)) = damages.get(number) {
+                    let is_hit = |at: &usize| !is_structure || b",:{}[]\"".contains(&text[*at]);
+                    let hit: Vec<usize> = (0..text.len()).filter(is_hit).collect();
+                    let at = if hit.is_empty() { place.index(text.len()) } else { *place.get(&hit) };
                     match byte {
                         Some(byte) => text[at] = *byte,
                         None => { text.remove(at); }
@@ -697,6 +699,20 @@ mod tests {
             });
             let objects = texts.filter(|text| text.starts_with(b"{"));
             check_learning(&objects.collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_comma_is_needed_behind_a_value_only() {
+        let known = r#"{"b":{"c":1,"d":2},"a":[1,2]}"#;
+        for broken in [
+            r#"{"b":{"c":1"c":2},"a":[1,2]}"#,
+            r#"{"b":{,"c":1,"d":2},"a":[1,2]}"#,
+            r#"{"b":{"c":1,"d":2}"a":[1,2]}"#,
+            r#"{"b":{"c":1,"d":2},"a":[,1,2]}"#,
+            r#"{,"b":{"c":1,"d":2},"a":[1,2]}"#,
+        ] {
+            check_learning(&[known.into(), known.into(), broken.into(), broken.into()]);
         }
     }
 
