@@ -86,7 +86,8 @@ impl Conversion<'_> {
         rows: impl Write,
         rejects: impl Write,
     ) -> Result<Counts, Unsplit> {
-        let (jobs, waiting) = mpsc::sync_channel(threads);
+        // None for nobody: a single thread converts all parts itself.
+        let (jobs, waiting) = mpsc::sync_channel(2 * threads.saturating_sub(1));
         let waiting = Mutex::new(waiting);
         let (turns, in_order) = mpsc::sync_channel(2 * threads);
         let (begun, known) = mpsc::sync_channel(1);

@@ -134,8 +134,8 @@ pub(crate) struct Excerpt<'a> {
     begin: Place,
     /// The bytes as text, unless something in them is none
     text: Option<&'a str>,
-    /// The place up to which line breaks were counted, and how many there were. They may have been
-    /// asked for some bytes before, with none in between.
+    /// The place up to which line breaks were counted, and how many there were. Of a record in one
+    /// line that is its end, where its beginning may be asked for: the count is the same.
     counted: Cell<(usize, u64)>,
 }
 

@@ -3,8 +3,9 @@
 //! Between two values of a record, or a bracket and a value, stand a name, punctuation, closing
 //! brackets and white space: a gap.
 //! Records of one source are alike, so what follows a gap is most often what followed it before. It
-//! is enough then to compare bytes: within the same brackets, the same bytes lead to the same place,
-//! which the walker found strictly the first time. Nothing here decides what is valid; a gap that is
+//! is enough then to compare bytes: within the same brackets, and behind a value or behind the
+//! opening bracket, the same bytes lead to the same place, which the walker found strictly the first
+//! time. Nothing here decides what is valid; a gap that is
 //! not known is the walker's to cross.
 
 use std::collections::HashMap;
@@ -145,8 +146,8 @@ const UP_TO: [u128; LANES] = {
     masks
 };
 
-/// Where among those of a place a gap is that begins so: by the bytes up to its second quote, or to a line
-/// break and the quote behind it.
+/// Where a gap that begins so is among those of its place in the index: by the bytes up to its
+/// second quote, or to a line break and the quote behind it.
 #[inline(always)]
 fn hashed(block: &Block) -> usize {
     let ends = lanes::string_specials(block);
