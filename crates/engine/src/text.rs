@@ -142,7 +142,7 @@ pub(crate) struct Excerpt<'a> {
 impl<'a> Excerpt<'a> {
     pub(crate) fn new(bytes: &'a [u8], begin: Place, last: bool) -> Self {
         // All at once is far faster than record by record, but only that tells which are no text.
-        let text = simdutf8::basic::from_utf8(&bytes[..bytes.len() - cut_character(bytes)]).ok();
+        let text = simdutf8::compat::from_utf8(&bytes[..bytes.len() - cut_character(bytes)]).ok();
         Self { bytes, last, begin, text, counted: Cell::default() }
     }
 

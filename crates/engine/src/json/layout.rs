@@ -290,11 +290,16 @@ impl Layout {
             let place = self.gaps[usize::from(last.0)].index + hashed(block);
             remember(&mut self.by_first_name[place], follower);
         }
+        self.follow(last, follower);
+        gap
+    }
+
+    /// Remembers that a gap followed another one.
+    pub(super) fn follow(&mut self, last: GapId, follower: Follower) {
         // Of what has not been learnt it is not known what followed.
         if last != Self::UNKNOWN {
             remember(&mut self.followers[usize::from(last.0)], follower);
         }
-        gap
     }
 
     fn add(&mut self, text: &[u8], crossing: Crossing) -> GapId {

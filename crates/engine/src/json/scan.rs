@@ -123,10 +123,24 @@ pub(crate) fn few_digits(bytes: &[u8], at: usize) -> Option<usize> {
     (is_number && !has_more).then_some(at + count)
 }
 
+/// The byte after the number that begins at `at`, if it is of few digits with a point in them and
+/// nothing else.
+#[inline(always)]
+pub(crate) fn few_digits_with_point(bytes: &[u8], at: usize) -> Option<usize> {
+    let block = lanes::block(bytes, at)?;
+    let others = lanes::not_digits(block);
+    let point = others.trailing_zeros() as usize;
+    let count = (others & others.wrapping_sub(1)).trailing_zeros() as usize;
+    let behind = bytes.get(at + count)? | 0x20;
+    let is_whole_number = point == 1 || (1 < point && bytes[at] != b'0');
+    let has_point = bytes.get(at + point) == Some(&b'.') && point + 1 < count && count < LANES;
+    (is_whole_number && has_point && behind != b'e').then_some(at + count)
+}
+
 /// The byte after the number that begins at `at`.
 pub(crate) fn number(bytes: &[u8], at: usize) -> Found {
     const FAULT: &str = "not a number";
-    if let Some(end) = few_digits(bytes, at) {
+    if let Some(end) = few_digits(bytes, at).or_else(|| few_digits_with_point(bytes, at)) {
         return Ok(end);
     }
     let digits = |mut at: usize| -> Found {
@@ -266,6 +280,17 @@ mod tests {
             assert_eq!(padded(other), None, "{other}");
         }
         assert_eq!(few_digits(b"12,", 0), None, "so near the end it is not looked at");
+        let padded =
+            |text: &str| few_digits_with_point(format!("{text}, padding of a block").as_bytes(), 0);
+        assert_eq!(padded("0.0"), Some(3));
+        assert_eq!(padded("19.90"), Some(5));
+        assert_eq!(padded("1234567.1234567"), Some(15));
+        for other in
+            ["12345678.1234567", "1", "01.5", "1.", ".5", "1.5e1", "1.5E1", "1,5", "-1.5", "x"]
+        {
+            assert_eq!(padded(other), None, "{other}");
+        }
+        assert_eq!(few_digits_with_point(b"1.2,", 0), None);
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use super::layout::{Bracket, Crossing, Follower, GapId, Layout, Next, Shortcut};
 use super::read::unescape_into;
 use super::scan::{
-    self, Found, Key, Stop, byte, check_depth, few_digits, literal, number, skip_value,
-    skip_white_space, string, syntax,
+    self, Found, Key, Stop, byte, check_depth, few_digits, few_digits_with_point, literal, number,
+    skip_value, skip_white_space, string, syntax,
 };
 use crate::projection::{NodeId, Projection};
 use crate::value::{Escapes, Record, Slot, Stretch, Text, Value, Verbatim};
@@ -120,13 +120,20 @@ impl Walker {
     }
 
     /// Walks as if members came in the order of the record before, and finds out whether they do.
+    ///
+    /// What followed by name is remembered here and only here: so what comes often soon is what is
+    /// tried first, and what comes seldom does not displace it for long.
     #[inline(never)]
     fn try_order(&mut self, bytes: &[u8], at: usize) -> Found {
         let (mut guessed, mut named) = (0, 0);
         let end = self.walk_by(bytes, at, |layout, gap, bytes, at| {
-            let guess = layout.guess(gap, bytes, at);
-            guessed += usize::from(guess.is_some());
-            guess.or_else(|| by_name(layout, gap, bytes, at).inspect(|_| named += 1))
+            if layout.guess(gap, bytes, at).is_some() {
+                guessed += 1;
+            } else if let Some(found) = by_name(layout, gap, bytes, at).copied() {
+                named += 1;
+                layout.follow(gap, found);
+            }
+            layout.guess(gap, bytes, at)
         });
         self.in_any_order = named > guessed;
         end
@@ -143,12 +150,12 @@ impl Walker {
         &mut self,
         bytes: &[u8],
         mut at: usize,
-        mut known: impl for<'l> FnMut(&'l Layout, GapId, &[u8], usize) -> Option<&'l Follower>,
+        mut known: impl for<'l> FnMut(&'l mut Layout, GapId, &[u8], usize) -> Option<&'l Follower>,
     ) -> Found {
         let mut gap = Layout::START;
         'gaps: loop {
             'known: {
-                let Some(found) = known(&self.layout, gap, bytes, at) else {
+                let Some(found) = known(&mut self.layout, gap, bytes, at) else {
                     break 'known;
                 };
                 let (next, shortcut) = (found.gap, found.shortcut);
@@ -167,7 +174,9 @@ impl Walker {
                         self.note(Slot::Fixed(slot as usize), Kind::FewDigits, end, *behind);
                     }),
                     Shortcut::Skip if first == b'"' => Some(string(bytes, end + 1)?.0 + 1),
-                    Shortcut::Skip => few_digits(bytes, end),
+                    Shortcut::Skip => {
+                        few_digits(bytes, end).or_else(|| few_digits_with_point(bytes, end))
+                    }
                     Shortcut::GoInside => Some(end),
                     Shortcut::End => return Ok(end),
                     Shortcut::None => None,
