@@ -115,15 +115,23 @@ impl Room<'_> {
     /// Appends a cell of any length and what follows it; false if there is no room.
     #[inline(always)]
     pub(crate) fn append_long(&mut self, cell: &[u8], separator: u8) -> bool {
-        let end = put(self.bytes, self.end, cell, separator);
-        self.end = end.unwrap_or(self.end);
-        end.is_some()
+        let Some(place) = self.bytes.get_mut(self.end..) else {
+            return false;
+        };
+        let Some(place) = place.get_mut(..=cell.len()) else {
+            return false;
+        };
+        place[..cell.len()].copy_from_slice(cell);
+        place[cell.len()] = separator;
+        self.end += cell.len() + 1;
+        true
     }
 
-    /// The same, for one of many cells: inside their loop it would slow down the short ones.
+    /// Has `append` append something, out of the way of what is appended more often; false if it
+    /// does not.
     #[inline(always)]
-    pub(crate) fn append_rare(&mut self, cell: &[u8], separator: u8) -> bool {
-        let end = put_apart(self.bytes, self.end, cell, separator);
+    pub(crate) fn append_apart(&mut self, append: impl FnOnce(&mut Room<'_>) -> bool) -> bool {
+        let end = end_behind(self.bytes, self.end, append);
         self.end = end.unwrap_or(self.end);
         end.is_some()
     }
@@ -135,18 +143,16 @@ impl Room<'_> {
     }
 }
 
-/// Puts a cell and what follows it behind the end, and gives the new one.
-#[inline(always)]
-fn put(bytes: &mut [u8], end: usize, cell: &[u8], separator: u8) -> Option<usize> {
-    let place = bytes.get_mut(end..)?.get_mut(..=cell.len())?;
-    place[..cell.len()].copy_from_slice(cell);
-    place[cell.len()] = separator;
-    Some(end + cell.len() + 1)
-}
-
+/// Where the end is behind what `append` appended. Not inlined, and without reference to a room, so
+/// that a loop over cells keeps its room in registers.
 #[inline(never)]
-fn put_apart(bytes: &mut [u8], end: usize, cell: &[u8], separator: u8) -> Option<usize> {
-    put(bytes, end, cell, separator)
+fn end_behind(
+    bytes: &mut [u8],
+    mut end: usize,
+    append: impl FnOnce(&mut Room<'_>) -> bool,
+) -> Option<usize> {
+    let mut room = Room { bytes, end, kept: &mut end };
+    append(&mut room).then_some(room.end)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use personalize_plan::{DatePattern, Digits, PatternItem, TimestampFormat, month_
 
 use super::number::Decimal;
 use crate::fault::CellFault;
+use crate::lanes::{self, LANES};
 
 /// The years 0 to 9999. What lies outside was read in the wrong unit.
 const SECONDS_OF_THE_CALENDAR: RangeInclusive<i64> = -62_167_219_200..=253_402_300_799;
@@ -89,24 +90,29 @@ fn iso_8601(text: &[u8]) -> Option<i64> {
 }
 
 /// `YYYY-MM-DDTHH:MM:SSZ` with or without a fraction, as most writers have it.
-fn common_iso_8601(text: &[u8]) -> Option<i64> {
-    let (time, rest) = text.split_first_chunk::<19>()?;
-    let [y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b'T', h0, h1, b':', n0, n1, b':', s0, s1] =
-        *time
-    else {
+pub(super) fn common_iso_8601(text: &[u8]) -> Option<i64> {
+    /// Of the first block: where no digits are
+    const PUNCTUATION: u32 = 1 << 4 | 1 << 7 | 1 << 10 | 1 << 13;
+    let ([time @ .., b':', s0, s1], rest) = text.split_first_chunk::<{ LANES + 3 }>()? else {
         return None;
     };
-    match rest {
-        [b'Z'] => {}
-        [b'.', first, rest @ .., b'Z']
-            if first.is_ascii_digit() && rest.iter().all(u8::is_ascii_digit) => {}
-        _ => return None,
-    }
-    let digits = [y0, y1, y2, y3, m0, m1, d0, d1, h0, h1, n0, n1, s0, s1];
-    if !digits.iter().all(u8::is_ascii_digit) {
+    let [y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b'T', h0, h1, b':', n0, n1] = time else {
+        return None;
+    };
+    let is_fraction = |digits: &[u8]| match digits {
+        [first, rest @ ..] => first.is_ascii_digit() && rest.iter().all(u8::is_ascii_digit),
+        [] => false,
+    };
+    let has_zone = match rest {
+        [b'Z'] => true,
+        [b'.', fraction @ .., b'Z'] => is_fraction(fraction),
+        _ => false,
+    };
+    let are_digits = lanes::not_digits(time) == PUNCTUATION;
+    if !(has_zone && are_digits && s0.is_ascii_digit() && s1.is_ascii_digit()) {
         return None;
     }
-    let two = |tens: u8, ones: u8| i64::from(tens - b'0') * 10 + i64::from(ones - b'0');
+    let two = |tens: &u8, ones: &u8| i64::from(tens - b'0') * 10 + i64::from(ones - b'0');
     let days = days_since_epoch(two(y0, y1) * 100 + two(y2, y3), two(m0, m1), two(d0, d1))?;
     Some(days * 86_400 + time_of_day(two(h0, h1), two(n0, n1), two(s0, s1))?)
 }
