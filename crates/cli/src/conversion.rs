@@ -6,7 +6,7 @@
 //! and is then converted by all threads.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufWriter, Seek as _, SeekFrom, Write};
+use std::io::{self, Seek as _, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -305,7 +305,7 @@ impl Assembly<'_> {
             Ok(input) => Arc::new(input),
             Err(fault) => return Ok(Err(fault.to_string())),
         };
-        match self.converter.convert(&source, input, rows, BufWriter::new(rejects)) {
+        match self.converter.convert(&source, input, rows, rejects) {
             Err(fault) => failed(&source, fault),
             Ok(counts) => Ok(Ok(counts)),
         }
@@ -332,8 +332,7 @@ impl Assembly<'_> {
             return Ok(Err(Unsplit::Whole));
         };
         let conversion = parts::Conversion { converter: &self.converter, file: source };
-        let converted =
-            conversion.run(splitter, self.threads, &mut *rows, BufWriter::new(&mut *rejects));
+        let converted = conversion.run(splitter, self.threads, &mut *rows, &mut *rejects);
         if matches!(converted, Err(Unsplit::Whole)) {
             rows.truncate(rows_before)?;
             rejects.truncate(rejects_before)?;

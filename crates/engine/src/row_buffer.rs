@@ -136,6 +136,31 @@ impl Room<'_> {
         end.is_some()
     }
 
+    /// Puts the first bytes of a block behind the end.
+    ///
+    /// # Panics
+    ///
+    /// If there is no room for the whole block.
+    #[inline(always)]
+    pub(crate) fn put(&mut self, block: &Block, length: usize) {
+        self.bytes[self.end..self.end + LANES].copy_from_slice(block);
+        self.end += length;
+    }
+
+    /// Puts the first bytes of a block, which are less than all of it, and one more byte behind the
+    /// end.
+    ///
+    /// # Panics
+    ///
+    /// If there is no room for the whole block, or no byte is left of it.
+    #[inline(always)]
+    pub(crate) fn put_with(&mut self, block: &Block, length: usize, byte: u8) {
+        let place = &mut self.bytes[self.end..self.end + LANES];
+        place.copy_from_slice(block);
+        place[length] = byte;
+        self.end += length + 1;
+    }
+
     /// Keeps what was appended.
     #[inline(always)]
     pub(crate) fn keep(self) {

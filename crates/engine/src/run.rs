@@ -10,7 +10,7 @@ use crate::converter::SourceFile;
 use crate::counts::Counts;
 use crate::error::ConvertError;
 use crate::fault::RecordFault;
-use crate::rejects::{Content, Position, Reject};
+use crate::rejects::{Content, Members, Position, Reject, hand_on};
 use crate::value::Record;
 use crate::workspace::Workspace;
 
@@ -21,15 +21,21 @@ const OUT_BLOCK: usize = 512 * 1024;
 pub(crate) struct Run<'a, W, J> {
     pub(crate) mapping: &'a Mapping,
     file: &'a SourceFile,
-    /// The file's own name, or that of the entry of it that is read
-    name: String,
+    /// The file's own name, or that of the entry of it that is read, as rejects have it
+    name: Members,
     pub(crate) workspace: &'a mut Workspace,
     rows: W,
     rejects: J,
     scratch: Scratch,
     ready: ReadyRows,
     pub(crate) counts: Counts,
-    rejected: BTreeMap<RecordFault, u64>,
+    rejected: BTreeMap<RecordFault, Rejected>,
+}
+
+/// The records that were rejected for one reason.
+struct Rejected {
+    count: u64,
+    reason: Members,
 }
 
 impl<'a, W: Write, J: Write> Run<'a, W, J> {
@@ -43,7 +49,7 @@ impl<'a, W: Write, J: Write> Run<'a, W, J> {
         Self {
             mapping,
             file,
-            name: file.name.clone(),
+            name: Members::of_file(&file.name),
             workspace,
             rows,
             rejects,
@@ -57,8 +63,8 @@ impl<'a, W: Write, J: Write> Run<'a, W, J> {
     /// Names rejects from now on by an entry of the file, or by the file itself.
     pub(crate) fn enter(&mut self, entry: Option<&str>) {
         self.name = match entry {
-            Some(entry) => format!("{}/{entry}", self.file.name),
-            None => self.file.name.clone(),
+            Some(entry) => Members::of_file(&format!("{}/{entry}", self.file.name)),
+            None => Members::of_file(&self.file.name),
         };
     }
 
@@ -131,17 +137,15 @@ impl<'a, W: Write, J: Write> Run<'a, W, J> {
         content: Content<'_>,
     ) -> Result<(), ConvertError> {
         let names = &self.mapping.field_names;
-        let reject = Reject {
-            file: &self.name,
-            position,
-            reason: &fault.code(names),
-            message: &fault.message(names),
-            content,
-        };
-        reject.write(&mut self.workspace.reject, &mut self.rejects).map_err(ConvertError::Write)?;
+        let rejected = self.rejected.entry(fault).or_insert_with(|| Rejected {
+            count: 0,
+            reason: Members::of_reason(&fault.code(names), &fault.message(names)),
+        });
+        rejected.count += 1;
         self.counts.records_read += 1;
-        *self.rejected.entry(fault).or_default() += 1;
-        Ok(())
+        Reject { file: &self.name, position, reason: &rejected.reason, content }
+            .write(&mut self.workspace.rejects, &mut self.rejects)
+            .map_err(ConvertError::Write)
     }
 
     #[inline(always)]
@@ -159,10 +163,11 @@ impl<'a, W: Write, J: Write> Run<'a, W, J> {
     pub(crate) fn finish(mut self) -> Result<Counts, ConvertError> {
         self.write_rows()?;
         self.rows.flush().map_err(ConvertError::Write)?;
+        hand_on(&mut self.workspace.rejects, &mut self.rejects).map_err(ConvertError::Write)?;
         self.rejects.flush().map_err(ConvertError::Write)?;
-        for (fault, count) in &self.rejected {
+        for (fault, rejected) in &self.rejected {
             let code = fault.code(&self.mapping.field_names).into_owned();
-            *self.counts.rejected_by_reason.entry(code).or_default() += count;
+            *self.counts.rejected_by_reason.entry(code).or_default() += rejected.count;
         }
         Ok(self.counts)
     }

@@ -3,8 +3,6 @@
 use std::io::{self, Read};
 use std::ops::Range;
 
-use serde::Serialize;
-
 /// Bytes that are read at once.
 const BLOCK: usize = 256 * 1024;
 /// Bytes that are read first: of a small file all.
@@ -25,7 +23,7 @@ pub(crate) struct Window<R> {
 }
 
 /// A place in a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {
     /// The first byte, counted from zero, after decompression
     pub(crate) offset: u64,

@@ -16,8 +16,8 @@ pub(crate) struct Workspace {
     pub(crate) window: Vec<u8>,
     /// Empty between conversions
     pub(crate) rows: RowBuffer,
-    /// Of a rejected record's line
-    pub(crate) reject: RowBuffer,
+    /// Lines of rejected records; empty between conversions
+    pub(crate) rejects: RowBuffer,
     walker: Option<Walker>,
 }
 
@@ -49,6 +49,7 @@ impl Workspaces {
             return;
         }
         workspace.rows.truncate(0);
+        workspace.rejects.truncate(0);
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(workspace);
     }
 }

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::lanes::{self, LANES};
-use crate::row_buffer::RowBuffer;
+use crate::lanes::{self, Block, LANES};
+use crate::row_buffer::{Room, RowBuffer};
 
 /// Zeros that a decimal number may be filled up with. A larger exponent is written as one, so that
 /// a few bytes cannot become any number of digits.
@@ -51,62 +51,66 @@ pub(crate) fn escape(out: &mut String, text: &str) {
     out.push_str(rest);
 }
 
-/// The longest text that is escaped in blocks, for which room is made for six times as much.
-const LONGEST_IN_BLOCKS: usize = 64 * 1024;
-
-/// Appends the inside of a string literal, faster where quotes are many, as in a record. False, and
-/// nothing appended, if the text is too long for that.
-pub(crate) fn escape_in_blocks(out: &mut RowBuffer, text: &str) -> bool {
-    let bytes = text.as_bytes();
-    if bytes.len() > LONGEST_IN_BLOCKS {
-        return false;
-    }
-    let mut room = out.room(6 * bytes.len() + LANES);
-    // What was not appended yet begins here, maybe with what stands behind a backslash.
-    let mut run = 0;
-    let mut escape = |special: usize| {
-        let length = special - run;
-        let mut fits = match lanes::block(bytes, run) {
-            Some(block) if length < LANES => room.append(block, length, b'\\'),
-            _ => room.append_long(&bytes[run..special], b'\\'),
-        };
-        run = special;
-        let byte = bytes[special];
-        if byte < b' ' {
-            run += 1;
-            fits &= match byte {
-                b'\n' => room.append_long(b"", b'n'),
-                b'\r' => room.append_long(b"", b'r'),
-                b'\t' => room.append_long(b"", b't'),
-                _ => {
-                    room.append_long(b"u00", b'0' + byte / 16)
-                        && room.append_long(b"", hex_digit(byte % 16))
-                }
-            };
-        }
-        fits
-    };
-    let (blocks, rest) = bytes.as_chunks();
-    let mut filled_up = [b' '; LANES];
+/// Appends the inside of a string literal, faster where quotes are many, as in a record. It may be
+/// given in pieces, also within a character: none but ASCII is escaped.
+pub(crate) fn escape_piece(out: &mut RowBuffer, piece: &[u8]) {
+    const LONGEST_ESCAPE: usize = r"\u001f".len();
+    let mut room = out.room(LONGEST_ESCAPE * piece.len() + 2 * LANES);
+    // Behind the block that is read another one has to be: the last ones get space there.
+    let before = piece.len().saturating_sub(LANES) / LANES * LANES;
+    let rest = &piece[before..];
+    let mut filled_up = [b' '; 3 * LANES];
     filled_up[..rest.len()].copy_from_slice(rest);
-    for (number, block) in blocks.iter().chain([&filled_up]).enumerate() {
-        let mut specials = lanes::string_specials(block);
+    escape_blocks(&mut room, piece, before);
+    escape_blocks(&mut room, &filled_up, rest.len());
+    room.keep();
+}
+
+/// Appends the first `length` bytes, behind which there is at least a block; in that none is escaped.
+#[inline(always)]
+fn escape_blocks(room: &mut Room<'_>, bytes: &[u8], length: usize) {
+    let block = |at: usize| -> &Block { &bytes[at..].as_chunks().0[0] };
+    for begin in (0..length).step_by(LANES) {
+        let end = length.min(begin + LANES);
+        let mut specials = lanes::string_specials(block(begin));
+        let mut at = begin;
         while specials != 0 {
-            if !escape(number * LANES + specials.trailing_zeros() as usize) {
-                return false;
-            }
+            let special = begin + specials.trailing_zeros() as usize;
             specials &= specials - 1;
+            room.put_with(block(at), special - at, b'\\');
+            // The byte itself follows its backslash, unless it has a letter.
+            at = special;
+            if bytes[special] < b' ' {
+                at += 1;
+                let (escape, length) = control_escape(bytes[special]);
+                room.put(&escape, length);
+            }
         }
+        room.put(block(at), end - at);
     }
-    let Some((last, before)) = bytes[run..].split_last() else {
-        room.keep();
-        return true;
+}
+
+/// What stands behind the backslash of a control character, and how long that is.
+#[cold]
+fn control_escape(byte: u8) -> (Block, usize) {
+    let mut escape = [0; LANES];
+    let letter = match byte {
+        b'\n' => b'n',
+        b'\r' => b'r',
+        b'\t' => b't',
+        _ => {
+            escape[..5].copy_from_slice(&[
+                b'u',
+                b'0',
+                b'0',
+                b'0' + byte / 16,
+                hex_digit(byte % 16),
+            ]);
+            return (escape, 5);
+        }
     };
-    let fits = room.append_long(before, *last);
-    if fits {
-        room.keep();
-    }
-    fits
+    escape[0] = letter;
+    (escape, 1)
 }
 
 fn hex_digit(value: u8) -> u8 {
@@ -277,12 +281,15 @@ mod tests {
         #[test]
         fn strings_and_floats_are_read_back_as_they_were(
             text in "\\PC*|[\\x00-\\x7f]*|([a-z]{0,40}[\\x00-\\x20\"\\\\é]){0,20}",
+            length in prop_oneof![1..100_usize, Just(1000)],
             value in any::<f64>(),
         ) {
             let read: String = serde_json::from_str(&written(|out| string(out, &text))).unwrap();
             prop_assert_eq!(&read, &text);
             let mut line = RowBuffer::default();
-            prop_assert!(escape_in_blocks(&mut line, &text));
+            for piece in text.as_bytes().chunks(length) {
+                escape_piece(&mut line, piece);
+            }
             let escaped = written(|out| escape(out, &text));
             prop_assert_eq!(line.as_slice(), escaped.as_bytes());
             if value.is_finite() {
