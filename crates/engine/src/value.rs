@@ -149,14 +149,6 @@ impl<'a> Verbatim<'a> {
         let number = u64::try_from(number).ok().filter(|number| *number < MANY_DIGITS)?;
         Some(Self::Integer(number))
     }
-
-    /// A text's bytes, unless it is a number that has none.
-    pub(crate) fn text(self) -> Option<&'a [u8]> {
-        match self {
-            Self::Integer(_) => None,
-            Self::FewDigits(stretch) | Self::Text(stretch) => Some(stretch.own()),
-        }
-    }
 }
 
 impl<'a> Stretch<'a> {

@@ -11,10 +11,10 @@ mod verbatim;
 use personalize_plan::{Conversion, ConversionPlan, TimestampFormat};
 
 use crate::fault::{CellFault, RecordFault};
-use crate::lanes::LANES;
+use crate::lanes::{LANES, MaskedBlock};
 use crate::projection::Projection;
 use crate::row_buffer::RowBuffer;
-use crate::value::{Escapes, Record, Slot, Text, Value, Verbatim};
+use crate::value::{Escapes, Record, Slot, Stretch, Text, Value, Verbatim};
 
 pub(crate) use cell::Scratch;
 pub(crate) use number::Decimal;
@@ -58,7 +58,14 @@ struct FieldMapping {
 #[derive(Debug, Clone)]
 struct Filter {
     slot: Slot,
-    event_types: Vec<String>,
+    event_types: Vec<EventType>,
+}
+
+#[derive(Debug, Clone)]
+struct EventType {
+    text: String,
+    /// Its first bytes
+    begin: MaskedBlock,
 }
 
 impl Mapping {
@@ -79,7 +86,7 @@ impl Mapping {
         let fields = fields.collect();
         let filter = plan.filter.as_ref().map(|filter| Filter {
             slot: projection.add_source(&filter.source, keys),
-            event_types: filter.event_types.clone(),
+            event_types: filter.event_types.iter().map(|text| EventType::new(text)).collect(),
         });
         Self {
             projection,
@@ -225,23 +232,33 @@ impl<R: Record> RowSource<'_, R> {
     }
 }
 
+impl EventType {
+    fn new(text: &str) -> Self {
+        Self { text: text.to_owned(), begin: MaskedBlock::new(text.as_bytes()) }
+    }
+}
+
 impl Filter {
-    fn is_kept(&self, event_type: &[u8]) -> bool {
-        self.event_types.iter().any(|kept| kept.as_bytes() == event_type)
+    #[inline(always)]
+    fn is_kept(&self, event_type: Stretch<'_>) -> bool {
+        match event_type.block() {
+            Some(block) => self
+                .event_types
+                .iter()
+                .any(|kept| kept.text.len() == event_type.length && kept.begin.is(block)),
+            None => self.event_types.iter().any(|kept| kept.text.as_bytes() == event_type.own()),
+        }
     }
 
+    #[inline(always)]
     fn keeps<R: Record>(&self, source: &RowSource<'_, R>, scratch: &mut Scratch) -> bool {
-        let text = match self.slot {
-            Slot::Fixed(slot) => source.record.verbatim(slot).and_then(Verbatim::text),
-            _ => None,
-        };
-        match text {
-            Some(text) => self.is_kept(text),
-            None => {
-                let event_type = scratch.plain_text(source.value(self.slot));
-                event_type.is_some_and(|event_type| self.is_kept(event_type.as_bytes()))
-            }
+        if let Slot::Fixed(slot) = self.slot
+            && let Some(Verbatim::Text(text)) = source.record.verbatim(slot)
+        {
+            return self.is_kept(text);
         }
+        let event_type = scratch.plain_text(source.value(self.slot));
+        event_type.is_some_and(|text| self.is_kept(Stretch::new(text.as_bytes(), text.len())))
     }
 }
 

@@ -5,7 +5,7 @@ use super::verbatim::is_number;
 use super::{FieldMapping, Mapping, Scratch, partition_value};
 use crate::lanes;
 use crate::row_buffer::{Room, RowBuffer};
-use crate::value::{Escapes, Slot, Text, Value};
+use crate::value::{Escapes, Slot, Stretch, Text, Value};
 
 /// A row, by where its cells end.
 #[derive(Debug, Clone, Copy)]
@@ -58,18 +58,19 @@ pub(crate) struct CopiedRows {
 
 impl PlainRow<'_> {
     fn value(&self, cell: Option<usize>) -> Value<'_> {
-        let text = cell.and_then(|cell| std::str::from_utf8(self.cell(cell)?).ok());
+        let text = cell.and_then(|cell| std::str::from_utf8(self.cell(cell)?.own()).ok());
         match text {
             None | Some("") => Value::Missing,
             Some(text) => Value::Text(Text::new(text, Escapes::None)),
         }
     }
 
-    fn cell(&self, cell: usize) -> Option<&[u8]> {
+    fn cell(&self, cell: usize) -> Option<Stretch<'_>> {
         let [before, end] = self.ends.get(cell..cell + 2)? else {
             return None;
         };
-        self.bytes.get(before.wrapping_add(1) as usize..*end as usize)
+        let begin = before.wrapping_add(1) as usize;
+        Some(Stretch::new(self.bytes.get(begin..)?, (*end as usize).checked_sub(begin)?))
     }
 }
 
