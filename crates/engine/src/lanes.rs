@@ -84,6 +84,15 @@ pub(crate) fn string_specials(block: &Block) -> u32 {
     end_a_string(u8x16::new(*block)).to_bitmask()
 }
 
+/// The same of a word's bytes.
+#[inline(always)]
+pub(crate) fn string_specials_of_word(word: &[u8; WORD]) -> u64 {
+    let blocks = word.as_chunks().0.iter().enumerate();
+    blocks.fold(0, |bits, (number, block)| {
+        bits | u64::from(string_specials(block)) << (number * LANES)
+    })
+}
+
 /// Which bytes a cell cannot have as they stand, or might not: `"`, `\`, `,`, `#`, control
 /// characters, and all that is not ASCII.
 #[inline(always)]

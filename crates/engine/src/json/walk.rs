@@ -4,8 +4,9 @@ use super::layout::{Bracket, Crossing, Follower, GapId, Layout, Next, Shortcut};
 use super::read::unescape_into;
 use super::scan::{
     self, Found, Key, Stop, byte, check_depth, few_digits, few_digits_with_point, literal, number,
-    skip_value, skip_white_space, string, syntax,
+    skip_value, skip_white_space, string, string_of_any_length, syntax,
 };
+use crate::lanes::LANES;
 use crate::projection::{NodeId, Projection};
 use crate::value::{Escapes, Record, Slot, Stretch, Text, Value, Verbatim};
 
@@ -107,14 +108,14 @@ impl Walker {
 
     #[inline(never)]
     fn walk_in_order(&mut self, bytes: &[u8], at: usize) -> Found {
-        self.walk_by(bytes, at, |layout, gap, bytes, at| {
+        self.walk_by::<false>(bytes, at, |layout, gap, bytes, at| {
             layout.guess(gap, bytes, at).or_else(|| by_name(layout, gap, bytes, at))
         })
     }
 
     #[inline(never)]
     fn walk_in_any_order(&mut self, bytes: &[u8], at: usize) -> Found {
-        self.walk_by(bytes, at, |layout, gap, bytes, at| {
+        self.walk_by::<true>(bytes, at, |layout, gap, bytes, at| {
             layout.by_name(gap, bytes, at).or_else(|| guess(layout, gap, bytes, at))
         })
     }
@@ -126,7 +127,7 @@ impl Walker {
     #[inline(never)]
     fn try_order(&mut self, bytes: &[u8], at: usize) -> Found {
         let (mut guessed, mut named) = (0, 0);
-        let end = self.walk_by(bytes, at, |layout, gap, bytes, at| {
+        let end = self.walk_by::<false>(bytes, at, |layout, gap, bytes, at| {
             if layout.guess(gap, bytes, at).is_some() {
                 guessed += 1;
             } else if let Some(found) = by_name(layout, gap, bytes, at).copied() {
@@ -144,17 +145,23 @@ impl Walker {
         self.may_have_line_breaks
     }
 
-    /// Walks over an object, where `known` finds a gap that is known at a place behind another.
+    /// Walks over an object, where `known` finds a gap that is known at a place behind another. Where
+    /// members come in any order, how long a string is does not follow from what was before it.
     #[inline(always)]
-    fn walk_by(
+    fn walk_by<const ANY_ORDER: bool>(
         &mut self,
         bytes: &[u8],
         mut at: usize,
         mut known: impl for<'l> FnMut(&'l mut Layout, GapId, &[u8], usize) -> Option<&'l Follower>,
     ) -> Found {
         let mut gap = Layout::START;
+        // No gap is known in less. Said here, that need not be asked of each block.
+        let has_blocks = bytes.len() >= LANES;
         'gaps: loop {
             'known: {
+                if !has_blocks {
+                    break 'known;
+                }
                 let Some(found) = known(&mut self.layout, gap, bytes, at) else {
                     break 'known;
                 };
@@ -163,17 +170,22 @@ impl Walker {
                 let Some(&first) = bytes.get(end) else {
                     break 'known;
                 };
-                let behind = match shortcut {
-                    Shortcut::Note(slot) if first == b'"' => {
-                        let (close, escaped) = string(bytes, end + 1)?;
+                if first == b'"' && matches!(shortcut, Shortcut::Note(_) | Shortcut::Skip) {
+                    let (close, escaped) = match ANY_ORDER {
+                        true => string_of_any_length(bytes, end + 1)?,
+                        false => string(bytes, end + 1)?,
+                    };
+                    if let Shortcut::Note(slot) = shortcut {
                         let kind = if escaped { Kind::EscapedString } else { Kind::String };
                         self.note(Slot::Fixed(slot as usize), kind, end + 1, close);
-                        Some(close + 1)
                     }
+                    (gap, at) = (next, close + 1);
+                    continue 'gaps;
+                }
+                let behind = match shortcut {
                     Shortcut::Note(slot) => few_digits(bytes, end).inspect(|behind| {
                         self.note(Slot::Fixed(slot as usize), Kind::FewDigits, end, *behind);
                     }),
-                    Shortcut::Skip if first == b'"' => Some(string(bytes, end + 1)?.0 + 1),
                     Shortcut::Skip => {
                         few_digits(bytes, end).or_else(|| few_digits_with_point(bytes, end))
                     }
