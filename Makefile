@@ -12,7 +12,7 @@ ARCHITECTURE := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 # Public test data (JSONTestSuite as jts, csv-test-data as csvtd); its tests are skipped without it.
 CORPORA ?= ../shared/corpora
 # Of the benchmark: the size of each set of data, how often each program runs, and which tasks and peers, separated by
-# commas; all of them, but not the peer spark, if empty.
+# commas; all of them, but not the peers spark and simdjson, if empty. simdjson takes a C++ compiler.
 SIZE ?= 100MB
 ROUNDS ?= 5
 TASKS ?=
@@ -48,7 +48,9 @@ test: build functions $(VENV)/installed $(LINT_VENV)/installed
 local: build functions $(VENV)/installed
 	PYTHONPATH=tests $(VENV)/bin/python tests/local_stack.py
 
-bench: build $(BENCH_VENV)/installed $(if $(findstring spark,$(PEERS)),$(BENCH_VENV)/spark)
+bench: build $(BENCH_VENV)/installed \
+    $(if $(findstring spark,$(PEERS)),$(BENCH_VENV)/spark) \
+    $(if $(findstring simdjson,$(PEERS)),$(BENCH_VENV)/bin/simdjson_flat)
 	cargo build --release --locked --package personalize-engine --example gunzip
 	$(BENCH_VENV)/bin/python benchmarks/run.py --program $(PROGRAM) --gunzip target/release/examples/gunzip \
 	    --size $(SIZE) --rounds $(ROUNDS) --tasks '$(TASKS)' --peers '$(PEERS)'
@@ -82,6 +84,13 @@ $(BENCH_VENV)/installed: benchmarks/requirements.txt
 $(BENCH_VENV)/spark: benchmarks/requirements-spark.txt $(BENCH_VENV)/installed
 	$(BENCH_VENV)/bin/python -m pip install --quiet --requirement $<
 	touch $@
+
+# A package for Python is where the registries have simdjson's sources.
+$(BENCH_VENV)/bin/simdjson_flat: benchmarks/peers/simdjson_flat.cpp $(BENCH_VENV)/installed
+	mkdir -p build/simdjson
+	$(BENCH_VENV)/bin/python -m pip download --quiet --no-deps --no-binary :all: --dest build/simdjson pysimdjson==7.0.2
+	tar --extract --gzip --file build/simdjson/pysimdjson-7.0.2.tar.gz --directory build/simdjson --strip-components 1
+	$(CXX) -std=c++20 -O3 -march=native -I build/simdjson/simdjson $< build/simdjson/simdjson/simdjson.cpp -o $@
 
 clean:
 	rm -rf target build samples .aws-sam $(VENV) $(SAM_VENV) $(LINT_VENV) $(BENCH_VENV)

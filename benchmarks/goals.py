@@ -72,6 +72,8 @@ GOALS = [
     _less_than("duckdb", "concat", 5),
     _less_than_all("nested", 3),
     _less_than("duckdb", "shuffled", 2),
+    _less_than("duckdb", "mixed", 2),
+    _less_than("duckdb", "escapes", 2),
     _less_than("polars", "csv", 5),
     _less_than("polars", "parquet", 1.8),
     _less_than_all("flat.gz", 3),
@@ -81,6 +83,7 @@ GOALS = [
     _less_than_all("small", 4),
     _threads("flat", 1.4),
     _less_than("python", "flat", 15),
+    _less_than("simdjson", "flat", 1),
     _memory(ONE, 64),
     _memory(TWO, 128),
 ]

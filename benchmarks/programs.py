@@ -88,6 +88,27 @@ class Peer(Program):
 
 
 @dataclasses.dataclass(frozen=True)
+class Simdjson(Program):
+    """A parser and just enough around it to write the same rows: no tool that a user would pick, and
+    so none of the peers. It was compiled into their environment."""
+
+    role = "parser"
+
+    def takes(self, task: Task) -> bool:
+        return task.name == "flat"
+
+    @property
+    def path(self) -> pathlib.Path:
+        return pathlib.Path(sys.executable).parent / "simdjson_flat"
+
+    def version(self) -> tuple[str, str] | None:
+        return self.name, _printed(self.path, "--version")
+
+    def command(self, task: Task, data: pathlib.Path, output: pathlib.Path) -> list[object]:
+        return [self.path, data / task.source, output]
+
+
+@dataclasses.dataclass(frozen=True)
 class Floor(Program):
     """Reads the files and does next to nothing with them."""
 
@@ -119,12 +140,15 @@ def programs(binary: pathlib.Path, gunzip: pathlib.Path, peers: list[str]) -> li
         ],
         "jq": [Peer("jq", "jq_filter.py", "jq", json, slow=True)],
         "spark": [Peer("spark", "spark_local.py", "pyspark", lines, slow=True)],
+        "simdjson": [Simdjson("simdjson")],
     }
     if unknown := set(peers) - set(known):
         raise SystemExit(f"no such peers: {', '.join(unknown)}; there are {', '.join(known)}")
     if not peers:
-        # Spark has to be asked for: it is large, and takes long.
-        peers = [name for name in known if name != "spark" and (name != "jq" or shutil.which(name))]
+        # Those have to be asked for: Spark is large and takes long, simdjson is compiled.
+        asked_for = {"spark", "simdjson"}
+        peers = [name for name in known if name != "jq" or shutil.which(name)]
+        peers = [name for name in peers if name not in asked_for]
     return [
         Project(PROJECT, binary),
         Project(f"{PROJECT}, 2 threads", binary, threads=2),
