@@ -54,7 +54,7 @@ impl VerbatimRule {
         Self { slot, digits, text, is_time }
     }
 
-    /// Appends the field's value in a record and what follows the cell, if it is one to copy.
+    /// Appends the field's cell in a record and what follows it, if there is a shortcut to it.
     #[inline(always)]
     pub(super) fn append(&self, record: &impl Record, separator: u8, room: &mut Room<'_>) -> bool {
         match record.verbatim(self.slot) {
