@@ -282,21 +282,17 @@ mod tests {
                     (format!("{plain}\\\"z\"{rest}"), Some((length + 3, true))),
                     (format!("{plain}\u{1f}\"{rest}"), None),
                 ] {
-                    for found in
-                        [string(text.as_bytes(), 0), string_of_any_length(text.as_bytes(), 0)]
-                    {
-                        match end {
-                            Some(end) => assert_eq!(found, Ok(end), "{text}"),
-                            None => {
-                                assert!(matches!(found, Err(Stop::Syntax(s)) if s.at == length))
-                            }
+                    for search in [string, string_of_any_length] {
+                        let found = search(text.as_bytes(), 0);
+                        if let Some(end) = end {
+                            assert_eq!(found, Ok(end), "{text}");
+                        } else {
+                            assert!(matches!(found, Err(Stop::Syntax(s)) if s.at == length));
                         }
                     }
                 }
-                for found in
-                    [string(plain.as_bytes(), 0), string_of_any_length(plain.as_bytes(), 0)]
-                {
-                    assert_eq!(found, Err(Stop::End), "{plain}");
+                for search in [string, string_of_any_length] {
+                    assert_eq!(search(plain.as_bytes(), 0), Err(Stop::End), "{plain}");
                 }
             }
         }
