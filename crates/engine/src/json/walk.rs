@@ -647,12 +647,20 @@ mod tests {
         }
     }
 
-    /// One walker that learns from all texts must find in each what a new one finds.
+    /// A walker that learns from all texts must find in each what a new one finds, whatever order it
+    /// expects members in, and also where it tries that anew.
     fn check_learning(texts: &[Vec<u8>]) {
-        let mut learning = walker();
+        for (in_any_order, record_number) in [(false, 0), (true, 0), (false, TRIED_EVERY - 6)] {
+            check_walker(Walker { in_any_order, record_number, ..walker() }, texts);
+        }
+    }
+
+    fn check_walker(mut learning: Walker, texts: &[Vec<u8>]) {
         for text in texts {
             // What stands behind a record is not part of it, but lets it be read in whole blocks.
-            let padded = [text, b"\n{\"padding\":\"of more than one block\"}".as_slice()].concat();
+            let padding =
+                b"\n{\"padding\":\"of more than one block, and more than one word of four\"}";
+            let padded = [text, padding.as_slice()].concat();
             for bytes in [text, &padded] {
                 let strict = found(&mut walker(), bytes);
                 assert_eq!(
