@@ -128,13 +128,16 @@ impl Reject<'_> {
         lines.extend_from_slice(name.as_bytes());
         for piece in text.as_bytes().chunks(PIECE) {
             json::escape_piece(lines, piece);
-            if lines.len() >= OUT_BLOCK {
-                hand_on(lines, &mut out)?;
-            }
+            hand_on_block(lines, &mut out)?;
         }
         lines.extend_from_slice(b"\"}\n");
-        Ok(())
+        // Of an empty record there is no piece.
+        hand_on_block(lines, out)
     }
+}
+
+fn hand_on_block(lines: &mut RowBuffer, out: impl Write) -> io::Result<()> {
+    if lines.len() < OUT_BLOCK { Ok(()) } else { hand_on(lines, out) }
 }
 
 /// Writes all lines there are.
@@ -189,6 +192,13 @@ mod tests {
             expected.as_object_mut().unwrap().extend(own.as_object().unwrap().clone());
             assert_eq!(line, expected);
         }
+    }
+
+    #[test]
+    fn empty_records_do_not_wait_without_end() {
+        let (lines, waited) = lines(&vec![(Position::Row { row: 1 }, b"".as_slice()); OUT_BLOCK]);
+        assert_eq!(lines.len(), OUT_BLOCK);
+        assert!(waited < OUT_BLOCK, "{waited}");
     }
 
     #[test]
