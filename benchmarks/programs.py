@@ -145,10 +145,8 @@ def programs(binary: pathlib.Path, gunzip: pathlib.Path, peers: list[str]) -> li
     if unknown := set(peers) - set(known):
         raise SystemExit(f"no such peers: {', '.join(unknown)}; there are {', '.join(known)}")
     if not peers:
-        # Those have to be asked for: Spark is large and takes long, simdjson is compiled.
-        asked_for = {"spark", "simdjson"}
-        peers = [name for name in known if name != "jq" or shutil.which(name)]
-        peers = [name for name in peers if name not in asked_for]
+        # Others have to be asked for: Spark is large and takes long, simdjson has to be compiled.
+        peers = ["duckdb", "chdb", "polars", "python", *filter(shutil.which, ["jq"])]
     return [
         Project(PROJECT, binary),
         Project(f"{PROJECT}, 2 threads", binary, threads=2),

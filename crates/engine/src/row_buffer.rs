@@ -115,10 +115,8 @@ impl Room<'_> {
     /// Appends a cell of any length and what follows it; false if there is no room.
     #[inline(always)]
     pub(crate) fn append_long(&mut self, cell: &[u8], separator: u8) -> bool {
-        let Some(place) = self.bytes.get_mut(self.end..) else {
-            return false;
-        };
-        let Some(place) = place.get_mut(..=cell.len()) else {
+        let room = self.bytes.get_mut(self.end..).unwrap_or_default();
+        let Some(place) = room.get_mut(..=cell.len()) else {
             return false;
         };
         place[..cell.len()].copy_from_slice(cell);

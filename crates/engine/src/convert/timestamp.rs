@@ -99,13 +99,11 @@ pub(super) fn common_iso_8601(text: &[u8]) -> Option<i64> {
     let [y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b'T', h0, h1, b':', n0, n1] = time else {
         return None;
     };
-    let is_fraction = |digits: &[u8]| match digits {
-        [first, rest @ ..] => first.is_ascii_digit() && rest.iter().all(u8::is_ascii_digit),
-        [] => false,
-    };
     let has_zone = match rest {
         [b'Z'] => true,
-        [b'.', fraction @ .., b'Z'] => is_fraction(fraction),
+        [b'.', first, more @ .., b'Z'] => {
+            first.is_ascii_digit() && more.iter().all(u8::is_ascii_digit)
+        }
         _ => false,
     };
     let are_digits = lanes::not_digits(time) == PUNCTUATION;
