@@ -5,6 +5,7 @@ mod layout;
 mod read;
 mod records;
 mod scan;
+mod strings;
 mod walk;
 pub(crate) mod write;
 

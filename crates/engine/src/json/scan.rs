@@ -1,5 +1,6 @@
 //! Finds the ends of JSON's tokens, strictly as RFC 8259 says.
 
+use super::strings::string;
 use crate::lanes::{self, LANES};
 
 /// Arrays and objects may be nested this deep; more is refused, as other readers do.
@@ -43,89 +44,6 @@ pub(crate) fn skip_white_space(bytes: &[u8], mut at: usize) -> usize {
         at += 1;
     }
     at
-}
-
-/// The closing quote of the string whose first character is at `at`, and whether it has escapes.
-#[inline(always)]
-pub(crate) fn string(bytes: &[u8], at: usize) -> Result<(usize, bool), Stop> {
-    let end = plain_end(bytes, at);
-    closed_at(bytes, end)
-}
-
-/// The same for strings of which nobody knows how long they are: found without a branch that the
-/// processor would take wrongly as often as not, unless they are long.
-#[inline(always)]
-pub(crate) fn string_of_any_length(bytes: &[u8], at: usize) -> Result<(usize, bool), Stop> {
-    let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk()) else {
-        return string(bytes, at);
-    };
-    let specials = lanes::string_specials_of_word(word);
-    closed_at(bytes, at + specials.trailing_zeros() as usize)
-}
-
-/// The same for a string that has no special characters before `end`.
-#[inline(always)]
-fn closed_at(bytes: &[u8], end: usize) -> Result<(usize, bool), Stop> {
-    if bytes.get(end) == Some(&b'"') {
-        return Ok((end, false));
-    }
-    // A fault is looked for again, since what fits into registers is returned faster.
-    escaped_end(bytes, end).ok_or_else(|| string_fault(bytes, end))
-}
-
-#[inline(never)]
-fn escaped_end(bytes: &[u8], at: usize) -> Option<(usize, bool)> {
-    rest_of_string(bytes, at).ok()
-}
-
-#[cold]
-fn string_fault(bytes: &[u8], at: usize) -> Stop {
-    rest_of_string(bytes, at).err().unwrap_or(Stop::End)
-}
-
-/// The end of a run of plain characters in a string, or a place before it near the bytes' end.
-#[inline(always)]
-fn plain_end(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(block) = lanes::block(bytes, at) {
-        let specials = lanes::string_specials(block);
-        if specials != 0 {
-            return at + specials.trailing_zeros() as usize;
-        }
-        at += LANES;
-    }
-    at
-}
-
-fn rest_of_string(bytes: &[u8], mut at: usize) -> Result<(usize, bool), Stop> {
-    let mut escaped = false;
-    loop {
-        match byte(bytes, at)? {
-            b'"' => return Ok((at, escaped)),
-            b'\\' => {
-                escaped = true;
-                at = escape(bytes, at)?;
-            }
-            0..0x20 => return syntax(at, "a control character inside a string"),
-            _ => at += 1,
-        }
-        at = plain_end(bytes, at);
-    }
-}
-
-/// The byte after the escape sequence that begins at `at`.
-fn escape(bytes: &[u8], at: usize) -> Found {
-    match byte(bytes, at + 1)? {
-        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Ok(at + 2),
-        b'u' => {
-            for digit in at + 2..at + 6 {
-                if !byte(bytes, digit)?.is_ascii_hexdigit() {
-                    return syntax(digit, "\\u without four hexadecimal digits");
-                }
-            }
-            Ok(at + 6)
-        }
-        _ => syntax(at + 1, "an unknown escape in a string"),
-    }
 }
 
 /// The byte after the whole number that begins at `at`, if it is of few digits and nothing else.
@@ -270,33 +188,6 @@ pub(crate) fn check_depth(at: usize, depth: usize) -> Result<(), Stop> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_strings_end_is_found_at_every_place() {
-        for length in 0..150 {
-            for behind in [0, 1, 40, 90] {
-                let plain = "é".repeat(length / 2) + &"x".repeat(length % 2);
-                let rest = "y".repeat(behind);
-                for (text, end) in [
-                    (format!("{plain}\"{rest}"), Some((length, false))),
-                    (format!("{plain}\\\"z\"{rest}"), Some((length + 3, true))),
-                    (format!("{plain}\u{1f}\"{rest}"), None),
-                ] {
-                    for search in [string, string_of_any_length] {
-                        let found = search(text.as_bytes(), 0);
-                        if let Some(end) = end {
-                            assert_eq!(found, Ok(end), "{text}");
-                        } else {
-                            assert!(matches!(found, Err(Stop::Syntax(s)) if s.at == length));
-                        }
-                    }
-                }
-                for search in [string, string_of_any_length] {
-                    assert_eq!(search(plain.as_bytes(), 0), Err(Stop::End), "{plain}");
-                }
-            }
-        }
-    }
 
     #[test]
     fn few_digits_are_those_of_a_whole_number_and_no_more() {

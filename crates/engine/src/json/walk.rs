@@ -4,8 +4,9 @@ use super::layout::{Bracket, Crossing, Follower, GapId, Layout, Next, Shortcut};
 use super::read::unescape_into;
 use super::scan::{
     self, Found, Key, Stop, byte, check_depth, few_digits, few_digits_with_point, literal, number,
-    skip_value, skip_white_space, string, string_of_any_length, syntax,
+    skip_value, skip_white_space, syntax,
 };
+use super::strings::{string, string_of_any_length};
 use crate::lanes::LANES;
 use crate::projection::{NodeId, Projection};
 use crate::value::{Escapes, Record, Slot, Stretch, Text, Value, Verbatim};
