@@ -2,6 +2,7 @@
 
 mod frame;
 mod layout;
+mod notes;
 mod read;
 mod records;
 mod scan;

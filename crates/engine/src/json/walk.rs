@@ -1,6 +1,7 @@
 //! Walks over one JSON object, checks all of it and notes where the wanted values lie.
 
 use super::layout::{Bracket, Crossing, Follower, GapId, Layout, Next, Shortcut};
+use super::notes::{JsonRecord, Kind, Notes};
 use super::read::unescape_into;
 use super::scan::{
     self, Found, Key, Stop, byte, check_depth, few_digits, few_digits_with_point, literal, number,
@@ -9,45 +10,14 @@ use super::scan::{
 use super::strings::{string, string_of_any_length};
 use crate::lanes::LANES;
 use crate::projection::{NodeId, Projection};
-use crate::value::{Escapes, Record, Slot, Stretch, Text, Value, Verbatim};
+use crate::value::Slot;
 
-/// Where a value lies in the bytes that were walked over.
-// Of a size by which places are found without a multiplication.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[repr(align(16))]
-struct Span {
-    kind: Kind,
-    start: u32,
-    end: u32,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[repr(u64)]
-enum Kind {
-    #[default]
-    Missing,
-    True,
-    False,
-    Number,
-    /// A whole number of few digits
-    FewDigits,
-    String,
-    EscapedString,
-    Array,
-    Object,
-}
-
-/// Walks over records, one after the other, and holds the places of the last one's values.
+/// Walks over records, one after the other, and notes the places of the last one's values.
 #[derive(Debug)]
 pub(crate) struct Walker {
     projection: Projection,
     layout: Layout,
-    fixed: Vec<Span>,
-    elements: Vec<Span>,
-    /// Elements of the exploded array so far.
-    element_count: usize,
-    /// The first span of the element that is being walked.
-    element_start: usize,
+    notes: Notes,
     /// How many records were walked, and at which of them each place was met last.
     record_number: u64,
     met_at: Vec<u64>,
@@ -72,7 +42,7 @@ fn guess<'l>(layout: &'l Layout, gap: GapId, bytes: &[u8], at: usize) -> Option<
 
 impl Walker {
     pub(crate) fn new(projection: Projection) -> Self {
-        let (fixed, _) = projection.slots();
+        let (fixed, width) = projection.slots();
         Self {
             layout: Layout::new(),
             met_at: vec![0; projection.nodes()],
@@ -80,10 +50,7 @@ impl Walker {
             in_any_order: false,
             may_have_line_breaks: false,
             projection,
-            fixed: vec![Span::default(); fixed],
-            elements: Vec::new(),
-            element_count: 0,
-            element_start: 0,
+            notes: Notes::new(fixed, width),
         }
     }
 
@@ -95,8 +62,7 @@ impl Walker {
     /// The byte after the object that begins at `at`.
     pub(crate) fn walk(&mut self, bytes: &[u8], at: usize) -> Found {
         self.record_number += 1;
-        self.fixed.fill(Span::default());
-        self.clear_elements();
+        self.notes.clear();
         self.may_have_line_breaks = self.layout.has_line_breaks();
         if self.record_number.is_multiple_of(TRIED_EVERY) {
             self.try_order(bytes, at)
@@ -178,14 +144,14 @@ impl Walker {
                     };
                     if let Shortcut::Note(slot) = shortcut {
                         let kind = if escaped { Kind::EscapedString } else { Kind::String };
-                        self.note(Slot::Fixed(slot as usize), kind, end + 1, close);
+                        self.notes.note(Slot::Fixed(slot as usize), kind, end + 1, close);
                     }
                     (gap, at) = (next, close + 1);
                     continue 'gaps;
                 }
                 let behind = match shortcut {
                     Shortcut::Note(slot) => few_digits(bytes, end).inspect(|behind| {
-                        self.note(Slot::Fixed(slot as usize), Kind::FewDigits, end, *behind);
+                        self.notes.note(Slot::Fixed(slot as usize), Kind::FewDigits, end, *behind);
                     }),
                     Shortcut::Skip => {
                         few_digits(bytes, end).or_else(|| few_digits_with_point(bytes, end))
@@ -235,7 +201,7 @@ impl Walker {
             Next::Skipped => skip_value(bytes, at, self.depth_behind(gap))?,
             Next::Noted(slot) => {
                 let (kind, end) = whole_value(bytes, at, self.depth_behind(gap))?;
-                self.note_whole(Slot::Fixed(slot as usize), kind, at, end);
+                self.notes.note_whole(Slot::Fixed(slot as usize), kind, at, end);
                 end
             }
             Next::Walked(node) => self.value(bytes, at, node, self.depth_behind(gap))?,
@@ -336,12 +302,7 @@ impl Walker {
 
     /// The record walked last, where `text` has the bytes that it was walked in from `base` on.
     pub(crate) fn record<'a>(&'a self, text: &'a str, base: usize) -> JsonRecord<'a> {
-        JsonRecord { text, base, walker: self }
-    }
-
-    fn clear_elements(&mut self) {
-        self.elements.clear();
-        self.element_count = 0;
+        self.notes.record(text, base)
     }
 
     fn object(&mut self, bytes: &[u8], at: usize, node: NodeId, depth: usize) -> Found {
@@ -396,11 +357,11 @@ impl Walker {
             _ => whole_value(bytes, at, depth)?,
         };
         if let Some(slot) = slot {
-            self.note_whole(slot, kind, at, end);
+            self.notes.note_whole(slot, kind, at, end);
         }
         // What should be an array but is one value counts as an array of it.
         if let Some(each) = each.filter(|_| !matches!(kind, Kind::Array | Kind::Missing)) {
-            self.begin_element();
+            self.notes.begin_element();
             self.value(bytes, at, each, depth)?;
         }
         Ok(end)
@@ -418,7 +379,7 @@ impl Walker {
             let by_index = place.by_index.iter().find(|(i, _)| *i == index).map(|(_, node)| *node);
             let mut end = None;
             if let Some(each) = each {
-                self.begin_element();
+                self.notes.begin_element();
                 end = Some(self.value(bytes, at, each, depth)?);
             }
             if let Some(element) = by_index {
@@ -438,35 +399,10 @@ impl Walker {
         Ok(at + 1)
     }
 
-    fn begin_element(&mut self) {
-        let (_, width) = self.projection.slots();
-        self.element_start = self.elements.len();
-        self.element_count += 1;
-        self.elements.resize(self.element_start + width, Span::default());
-    }
-
-    /// Notes a value; a string without its quotes.
-    fn note_whole(&mut self, slot: Slot, kind: Kind, start: usize, end: usize) {
-        let quote = usize::from(matches!(kind, Kind::String | Kind::EscapedString));
-        self.note(slot, kind, start + quote, end - quote);
-    }
-
-    #[inline(always)]
-    fn note(&mut self, slot: Slot, kind: Kind, start: usize, end: usize) {
-        let place = match slot {
-            Slot::Fixed(at) => self.fixed.get_mut(at),
-            Slot::Element(at) => self.elements.get_mut(self.element_start + at),
-            Slot::Partition(_) => None,
-        };
-        if let Some(place) = place {
-            *place = Span { kind, start: start as u32, end: end as u32 };
-        }
-    }
-
     /// Forgets what was noted inside a place.
     fn clear_inside(&mut self, node: NodeId) {
         if self.projection.node(node).each.is_some() {
-            self.clear_elements();
+            self.notes.clear_elements();
         }
         for at in 0.. {
             let place = self.projection.node(node);
@@ -479,7 +415,7 @@ impl Walker {
                 },
             };
             if let Some(slot) = self.projection.node(inside).slot {
-                self.note(slot, Kind::Missing, 0, 0);
+                self.notes.forget(slot);
             }
             self.clear_inside(inside);
         }
@@ -507,65 +443,12 @@ fn whole_value(bytes: &[u8], at: usize, depth: usize) -> Result<(Kind, usize), S
     })
 }
 
-/// A record's values, read out of its text by the places that the walker noted.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct JsonRecord<'a> {
-    text: &'a str,
-    base: usize,
-    walker: &'a Walker,
-}
-
-impl Record for JsonRecord<'_> {
-    fn elements(&self) -> usize {
-        self.walker.element_count
-    }
-
-    #[inline(always)]
-    fn verbatim(&self, slot: usize) -> Option<Verbatim<'_>> {
-        let Span { kind, start, end } = self.walker.fixed.get(slot)?;
-        let bytes = self.text.as_bytes().get((*start as usize).wrapping_sub(self.base)..)?;
-        let stretch = Stretch::new(bytes, (end - start) as usize);
-        match kind {
-            Kind::FewDigits => Some(Verbatim::FewDigits(stretch)),
-            Kind::String => Some(Verbatim::Text(stretch)),
-            _ => None,
-        }
-    }
-
-    fn value(&self, slot: Slot, element: usize) -> Value<'_> {
-        let span = match slot {
-            Slot::Fixed(at) => self.walker.fixed.get(at),
-            Slot::Element(at) if element < self.walker.element_count => {
-                let (_, width) = self.walker.projection.slots();
-                self.walker.elements.get(element * width + at)
-            }
-            Slot::Element(_) | Slot::Partition(_) => None,
-        };
-        let Some(Span { kind, start, end }) = span else {
-            return Value::Missing;
-        };
-        // What is missing has no place.
-        let range =
-            (*start as usize).wrapping_sub(self.base)..(*end as usize).wrapping_sub(self.base);
-        let text = self.text.get(range).unwrap_or_default();
-        match kind {
-            Kind::Missing => Value::Missing,
-            Kind::True => Value::Bool(true),
-            Kind::False => Value::Bool(false),
-            Kind::Number | Kind::FewDigits => Value::Number(text),
-            Kind::String => Value::Text(Text::new(text, Escapes::None)),
-            Kind::EscapedString => Value::Text(Text::new(text, Escapes::Json)),
-            Kind::Array => Value::Array(text),
-            Kind::Object => Value::Object(text),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::value::{Record as _, Value};
 
     fn walked(paths: &[&str], text: &str) -> (usize, Vec<Vec<String>>) {
         let mut projection = Projection::empty();
@@ -638,14 +521,10 @@ mod tests {
         Walker::new(projection)
     }
 
-    /// What a walk found; without the places where it failed.
-    fn found(walker: &mut Walker, text: &[u8]) -> (Found, Vec<Span>, Vec<Span>, usize) {
+    /// What a walk found; nothing where it failed.
+    fn found(walker: &mut Walker, text: &[u8]) -> (Found, Option<Notes>) {
         let end = walker.walk(text, 0);
-        let notes = (walker.fixed.clone(), walker.elements.clone(), walker.element_count);
-        match end {
-            Ok(_) => (end, notes.0, notes.1, notes.2),
-            Err(_) => (end, Vec::new(), Vec::new(), 0),
-        }
+        (end, end.is_ok().then(|| walker.notes.clone()))
     }
 
     /// A walker that learns from all texts must find in each what a new one finds, whatever order it
