@@ -51,8 +51,8 @@ local: build functions $(VENV)/installed
 bench: build $(BENCH_VENV)/installed \
     $(if $(findstring spark,$(PEERS)),$(BENCH_VENV)/spark) \
     $(if $(findstring simdjson,$(PEERS)),$(BENCH_VENV)/bin/simdjson_flat)
-	cargo build --release --locked --package personalize-engine --example gunzip
-	$(BENCH_VENV)/bin/python benchmarks/run.py --program $(PROGRAM) --gunzip target/release/examples/gunzip \
+	cargo build --release --locked --package gunzip
+	$(BENCH_VENV)/bin/python benchmarks/run.py --program $(PROGRAM) --gunzip target/release/gunzip \
 	    --size $(SIZE) --rounds $(ROUNDS) --tasks '$(TASKS)' --peers '$(PEERS)'
 
 bench-plot:
