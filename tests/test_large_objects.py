@@ -1,9 +1,13 @@
 """Large objects are read in pieces by several GETs at the same time: what is converted is the object."""
 
 import gzip
+import io
+import itertools
 import json
 import random
 
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
 from deployment import PIECE, RECORD, Stack, lines, names, piece, records
@@ -147,3 +151,47 @@ def test_an_object_deleted_between_two_pieces_leaves_nothing(stack, proxy):
     stack.settled()
     assert passed_over(stack, "source/deleted.json") == ["it has been deleted since"]
     assert csvs(stack, "deleted") == [] and stack.uploads_left() == []
+
+
+def spans(proxy, path):
+    """The ranges of the GETs of a path, in order of their places."""
+    ranges = [range_.removeprefix("bytes=").split("-") for range_ in proxy.gets(path) if range_]
+    return sorted((int(first), int(last) + 1) for first, last in ranges)
+
+
+def test_columns_are_got_at_the_same_time_and_once(aws, proxy):
+    """While the first waits for its bytes, the others' come; what no plan needs is not asked for."""
+    stack = Stack(aws, "columns")
+    events = [{**record, "item_id": f"{at:030}"} for at, record in enumerate(records(300_000))]
+    table = pa.Table.from_pylist(events).append_column("idle", pa.array([f"{at:050}" for at in range(300_000)]))
+    out = io.BytesIO()
+    pyarrow.parquet.write_table(table, out, row_group_size=200_000, compression="none", use_dictionary=False)
+    stack.put("source/first.parquet", out.getvalue())
+    assert stack.launch() == "CREATE_COMPLETE", stack.reasons()
+    try:
+        groups = pyarrow.parquet.ParquetFile(out).metadata
+        chunks = {}
+        for group, column in itertools.product(range(groups.num_row_groups), range(groups.num_columns)):
+            chunk = groups.row_group(group).column(column)
+            start = chunk.data_page_offset
+            chunks[group, chunk.path_in_schema] = (start, start + chunk.total_compressed_size)
+        start, _ = chunks[0, "item_id"]
+        proxy.fail("hold", method="GET", path="/source/second", range=f"^bytes={start}-")
+        stack.put("source/second.parquet", out.getvalue())
+        others = {chunks[0, name][0] for name in ("user_id", "timestamp", "event_type")}
+        wait_until(lambda: others <= {first for first, _ in spans(proxy, "/source/second")}, 30)
+        assert proxy.count("hold") == 1
+        proxy.release()
+        receipt = stack.receipt("source/second.parquet")
+        assert stack.users(receipt["output_key"]) == names(300_000)
+        # Without the looks at the file's beginning and end
+        behind = max(end for _, end in chunks.values())
+        got = [span for span in spans(proxy, "/source/second") if span[0] > 0 and span[1] <= behind]
+        assert all(end <= start for (_, end), (start, _) in itertools.pairwise(got)), got
+        for _, name in chunks:
+            wanted = [chunk for (_, of), chunk in chunks.items() if of == name]
+            bytes_got = sum(end - start for start, end in got if any(a <= start < b for a, b in wanted))
+            expected = 0 if name == "idle" else sum(b - a for a, b in wanted)
+            assert bytes_got == expected, name
+    finally:
+        stack.remove()

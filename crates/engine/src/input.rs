@@ -24,6 +24,10 @@ pub trait Input: Send + Sync {
     ///
     /// Whatever reading gives; [`io::ErrorKind::UnexpectedEof`] where there are not so many.
     fn read_range(&self, offset: u64, length: usize) -> io::Result<Bytes>;
+
+    /// Says that a range is most likely to be read, exactly so, and soon: where it takes time to come,
+    /// it can be asked for now.
+    fn will_read(&self, _offset: u64, _length: usize) {}
 }
 
 impl Input for Bytes {
@@ -74,6 +78,11 @@ impl Source {
         let bytes = self.input.read_range(offset, length).map_err(|fault| self.keep(fault))?;
         self.bytes_read.fetch_add(length as u64, Ordering::Relaxed);
         Ok(bytes)
+    }
+
+    /// Passes on that a range will be read.
+    pub(crate) fn will_read(&self, offset: u64, length: usize) {
+        self.input.will_read(offset, length);
     }
 
     pub(crate) fn bytes_read(&self) -> u64 {

@@ -7,6 +7,7 @@ use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use aws_sdk_s3::primitives::ByteStream;
 use bytes::{Buf as _, Bytes, BytesMut};
 use futures_util::{TryStreamExt as _, stream};
 use personalize_aws::Deadline;
@@ -17,6 +18,7 @@ use crate::body::Body;
 use crate::checksum::{Check, Expected};
 use crate::download::Download;
 use crate::failure::Unconverted;
+use crate::ranges::Ranges;
 
 /// What one GET asks for. It takes a connection some 100 ms, several times what S3 takes to answer.
 const PIECE: u64 = 8 << 20;
@@ -31,18 +33,17 @@ pub(crate) fn input(download: Download) -> (ObjectInput, Feed) {
     let size = download.size();
     let checksum = download.checksum().filter(|_| size > LARGEST_WHOLE).cloned();
     let input = ObjectInput { size, checksum, requests };
-    (input, Feed { download, requests: received, position: AtomicU64::new(0) })
+    let object = Object { download, position: AtomicU64::new(0) };
+    (input, Feed { object, requests: received })
 }
 
 /// What a reading thread asks for.
 enum Request {
     /// All bytes in order
     Stream(mpsc::UnboundedSender<Part>),
-    Range {
-        offset: u64,
-        length: usize,
-        answer: oneshot::Sender<Bytes>,
-    },
+    Range(Range<u64>, oneshot::Sender<Bytes>),
+    /// Nothing yet, but a range soon
+    Announcement(Range<u64>),
 }
 
 /// What an object's reader gets, in order.
@@ -61,8 +62,13 @@ enum Chunk {
 
 /// Feeds an [`ObjectInput`].
 pub(crate) struct Feed {
-    download: Download,
+    object: Object,
     requests: mpsc::UnboundedReceiver<Request>,
+}
+
+/// An object that is downloaded.
+struct Object {
+    download: Download,
     /// How many bytes came
     position: AtomicU64,
 }
@@ -85,35 +91,44 @@ impl Feed {
             Some(Ok(())) => Fed::All,
             Some(Err(fault)) => Fed::Broken(fault),
             None => {
-                let position = self.position.load(Ordering::Relaxed);
-                Fed::OutOfTime { position, size: self.download.size() }
+                let Object { download, position } = &self.object;
+                let position = position.load(Ordering::Relaxed);
+                Fed::OutOfTime { position, size: download.size() }
             }
         }
     }
 
     async fn feed(&mut self) -> Result<(), Unconverted> {
-        while let Some(request) = self.requests.recv().await {
-            match request {
-                Request::Stream(parts) => self.stream(parts).await?,
-                Request::Range { offset, length, answer } => {
-                    let bytes = self.range(offset, length).await?;
-                    // Whoever asked may have given up.
-                    let _ = answer.send(bytes);
-                }
+        let mut body = self.object.download.take_body();
+        let object = &self.object;
+        let mut ranges = Ranges::new(|range| object.range(range));
+        loop {
+            tokio::select! {
+                request = self.requests.recv() => match request {
+                    None => return Ok(()),
+                    Some(Request::Stream(parts)) => object.stream(body.take(), parts).await?,
+                    Some(Request::Range(range, answer)) => ranges.ask(range, answer),
+                    Some(Request::Announcement(range)) => ranges.announce(range),
+                },
+                got = ranges.advance() => got?,
             }
         }
-        Ok(())
     }
+}
 
-    async fn stream(&mut self, parts: mpsc::UnboundedSender<Part>) -> Result<(), Unconverted> {
-        let mut body = self.download.take_body();
-        let this = &*self;
-        let pieces = stream::iter(pieces(this.download.size()).map(Ok));
+impl Object {
+    /// Hands on all bytes in order; `body` is the one that came when the object was opened.
+    async fn stream(
+        &self,
+        mut body: Option<ByteStream>,
+        parts: mpsc::UnboundedSender<Part>,
+    ) -> Result<(), Unconverted> {
+        let pieces = stream::iter(pieces(self.download.size()).map(Ok));
         let fetched = pieces.try_for_each_concurrent(PIECES_AT_ONCE, |range| {
             let (chunks, received) = mpsc::unbounded_channel();
             // In order, since here they begin one after another.
             let _ = parts.send(Part::Piece(received));
-            this.piece(Body::new(&this.download, range, body.take()), chunks)
+            self.piece(Body::new(&self.download, range, body.take()), chunks)
         });
         tokio::select! {
             fetched = fetched => fetched?,
@@ -141,15 +156,14 @@ impl Feed {
         Ok(())
     }
 
-    async fn range(&self, offset: u64, length: usize) -> Result<Bytes, Unconverted> {
-        let end = offset.saturating_add(length as u64).min(self.download.size());
-        let mut body = Body::new(&self.download, offset..end, None);
-        let mut bytes = BytesMut::with_capacity(length);
+    async fn range(&self, range: Range<u64>) -> Result<(Range<u64>, Bytes), Unconverted> {
+        let mut body = Body::new(&self.download, range.clone(), None);
+        let mut bytes = BytesMut::with_capacity((range.end - range.start) as usize);
         while let Some(chunk) = body.next().await? {
             self.position.fetch_add(chunk.len() as u64, Ordering::Relaxed);
             bytes.extend_from_slice(&chunk);
         }
-        Ok(bytes.freeze())
+        Ok((range, bytes.freeze()))
     }
 }
 
@@ -185,10 +199,22 @@ impl Input for ObjectInput {
 
     fn read_range(&self, offset: u64, length: usize) -> io::Result<Bytes> {
         let (answer, received) = oneshot::channel();
-        let request = Request::Range { offset, length, answer };
+        let request = Request::Range(self.range(offset, length), answer);
         self.requests.send(request).map_err(|_| ended_early())?;
         let bytes = received.blocking_recv().map_err(|_| ended_early())?;
         if bytes.len() == length { Ok(bytes) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+    }
+
+    fn will_read(&self, offset: u64, length: usize) {
+        // If nobody is there any more, reading says so.
+        let _ = self.requests.send(Request::Announcement(self.range(offset, length)));
+    }
+}
+
+impl ObjectInput {
+    /// What there is of a range.
+    fn range(&self, offset: u64, length: usize) -> Range<u64> {
+        offset.min(self.size)..offset.saturating_add(length as u64).min(self.size)
     }
 }
 

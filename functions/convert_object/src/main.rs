@@ -14,6 +14,7 @@ mod failure;
 mod feed;
 mod keys;
 mod plans;
+mod ranges;
 mod receipt;
 mod report;
 mod upload;

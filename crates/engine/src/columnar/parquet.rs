@@ -14,7 +14,7 @@ use parquet::arrow::arrow_reader::{
 };
 use parquet::basic::Type as PhysicalType;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::ParquetStatisticsPolicy;
+use parquet::file::metadata::{ParquetStatisticsPolicy, RowGroupMetaData};
 use parquet::file::reader::{ChunkReader, Length};
 use personalize_plan::glue::StructField;
 
@@ -88,25 +88,32 @@ impl Columnar for Parquet {
         mut take: impl FnMut(StructArray, &dyn Fn(u64) -> Position) -> Result<bool, ConvertError>,
     ) -> Result<(), ConvertError> {
         let leaves = wanted_leaves(self.metadata.schema().fields(), projection);
-        let mut row = 0;
-        for (number, group) in self.metadata.metadata().row_groups().iter().enumerate() {
-            let column_ranges = leaves.iter().filter_map(|leaf| group.columns().get(*leaf));
-            let chunks = column_ranges.map(|column| {
+        let groups = self.metadata.metadata().row_groups();
+        let pages = |group: &RowGroupMetaData| {
+            let columns = leaves.iter().filter_map(|leaf| group.columns().get(*leaf));
+            let chunks = columns.map(|column| {
                 let (start, length) = column.byte_range();
                 start..start.saturating_add(length)
             });
-            let chunks: Vec<_> = chunks.collect();
+            Pages::new(&self.ranged, &chunks.collect::<Vec<_>>())
+        };
+        // Of the next row group the beginning is on its way while this one is converted.
+        let mut next = groups.first().map(pages);
+        let mut row = 0;
+        for (number, group) in groups.iter().enumerate() {
+            let Some(current) = std::mem::replace(&mut next, groups.get(number + 1).map(pages))
+            else {
+                break;
+            };
             let mask =
                 ProjectionMask::leaves(self.metadata.parquet_schema(), leaves.iter().copied());
-            let batches = ParquetRecordBatchReaderBuilder::new_with_metadata(
-                Pages::new(&self.ranged, &chunks),
-                self.metadata.clone(),
-            )
-            .with_row_groups(vec![number])
-            .with_projection(mask)
-            .with_batch_size(BATCH_ROWS)
-            .build()
-            .map_err(unreadable)?;
+            let batches =
+                ParquetRecordBatchReaderBuilder::new_with_metadata(current, self.metadata.clone())
+                    .with_row_groups(vec![number])
+                    .with_projection(mask)
+                    .with_batch_size(BATCH_ROWS)
+                    .build()
+                    .map_err(unreadable)?;
             let expected = row + u64::try_from(group.num_rows()).unwrap_or_default();
             for batch in batches {
                 let batch = batch.map_err(|fault| ConvertError::Unreadable {

@@ -1,8 +1,9 @@
 //! Reads a source by range for libraries that ask for small pieces of large ones.
 
+use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Buf as _, Bytes};
 
@@ -10,37 +11,92 @@ use crate::input::Source;
 
 /// What is read at once at least, so that small pieces are no requests of their own.
 const LEAST_READ: u64 = 64 * 1024;
-/// What is read ahead of all chunks together.
-const READ_AHEAD: u64 = 32 * 1024 * 1024;
+/// The pieces of all chunks together that are at hand, and as much again is on its way.
+const READ_AHEAD: u64 = 16 * 1024 * 1024;
+const LARGEST_PIECE: u64 = 4 * 1024 * 1024;
 
 /// A source, read ahead within the chunks that will be wanted and nowhere else.
 #[derive(Clone)]
 pub(crate) struct Ranged {
     source: Arc<Source>,
     chunks: Arc<Mutex<Vec<Chunk>>>,
-    read_ahead: u64,
+    piece: u64,
 }
 
-/// A range that is read from beginning to end, and the part of it that is at hand.
+/// A range that is read from beginning to end, piece by piece.
 struct Chunk {
     range: Range<u64>,
-    start: u64,
-    bytes: Bytes,
+    /// The pieces at hand, one behind the other, and where the first begins and the last ends
+    pieces: VecDeque<Bytes>,
+    at_hand: Range<u64>,
+    /// Where the piece ends that will be read next
+    announced: u64,
+}
+
+impl Chunk {
+    fn new(range: Range<u64>) -> Self {
+        let start = range.start;
+        Self { range, pieces: VecDeque::new(), at_hand: start..start, announced: start }
+    }
+
+    /// Says that the piece behind what is at hand will be read next.
+    fn announce(&mut self, source: &Source, piece: u64) {
+        let end = self.at_hand.end;
+        self.announced = end.saturating_add(piece).min(self.range.end);
+        if end < self.announced {
+            source.will_read(end, (self.announced - end) as usize);
+        }
+    }
+
+    /// These bytes, which begin where those before began or behind it.
+    fn bytes(&mut self, wanted: Range<u64>, source: &Source, piece: u64) -> io::Result<Bytes> {
+        if self.announced < wanted.start {
+            *self = Self { range: self.range.clone(), ..Self::new(wanted.start..wanted.start) };
+            self.announce(source, piece);
+        }
+        while let Some(first) = self.pieces.front()
+            && self.at_hand.start + first.len() as u64 <= wanted.start
+        {
+            self.at_hand.start += first.len() as u64;
+            self.pieces.pop_front();
+        }
+        while self.at_hand.end < wanted.end {
+            let start = self.at_hand.end;
+            let length = usize::try_from(self.announced - start).map_err(io::Error::other)?;
+            self.pieces.push_back(source.read_range(start, length)?);
+            self.at_hand.end = self.announced;
+            self.announce(source, piece);
+        }
+        let Some(first) = self.pieces.front() else {
+            return Ok(Bytes::new());
+        };
+        let from = (wanted.start - self.at_hand.start) as usize;
+        let length = (wanted.end - wanted.start) as usize;
+        if from + length <= first.len() {
+            return Ok(first.slice(from..from + length));
+        }
+        let mut bytes = first[from..].to_vec();
+        for piece in self.pieces.iter().skip(1) {
+            let left = length - bytes.len();
+            bytes.extend_from_slice(&piece[..left.min(piece.len())]);
+        }
+        Ok(bytes.into())
+    }
 }
 
 impl Ranged {
     pub(crate) fn new(source: Arc<Source>) -> Self {
-        Self { source, chunks: Arc::default(), read_ahead: LEAST_READ }
+        Self { source, chunks: Arc::default(), piece: LEAST_READ }
     }
 
     /// The same source, of which these ranges will be read side by side.
     pub(crate) fn with_chunks(&self, chunks: impl IntoIterator<Item = Range<u64>>) -> Self {
-        let chunks: Vec<_> = chunks
-            .into_iter()
-            .map(|range| Chunk { start: range.start, range, bytes: Bytes::new() })
-            .collect();
-        let read_ahead = (READ_AHEAD / (chunks.len() as u64).max(1)).clamp(LEAST_READ, 4 << 20);
-        Self { source: Arc::clone(&self.source), chunks: Arc::new(Mutex::new(chunks)), read_ahead }
+        let mut chunks: Vec<_> = chunks.into_iter().map(Chunk::new).collect();
+        let piece = (READ_AHEAD / (chunks.len() as u64).max(1)).clamp(LEAST_READ, LARGEST_PIECE);
+        for chunk in &mut chunks {
+            chunk.announce(&self.source, piece);
+        }
+        Self { source: Arc::clone(&self.source), chunks: Arc::new(Mutex::new(chunks)), piece }
     }
 
     pub(crate) fn size(&self) -> u64 {
@@ -55,25 +111,18 @@ impl Ranged {
             let fault = format!("bytes {start} to {start}+{length} of {size} are asked for");
             io::Error::new(io::ErrorKind::UnexpectedEof, fault)
         })?;
-        let mut chunks = self.chunks.lock().unwrap_or_else(PoisonError::into_inner);
-        let holds = |chunk: &&mut Chunk| chunk.range.start <= start && end <= chunk.range.end;
-        let Some(chunk) = chunks.iter_mut().find(holds) else {
-            drop(chunks);
-            return self.read(start..end);
-        };
-        let at_hand = chunk.start..chunk.start + chunk.bytes.len() as u64;
-        if start < at_hand.start || at_hand.end < end {
-            let ahead = (start + self.read_ahead).max(end).min(chunk.range.end);
-            chunk.bytes = self.read(start..ahead)?;
-            chunk.start = start;
+        let mut chunks = self.chunks();
+        let holds = |chunk: &&mut Chunk| chunk.at_hand.start <= start && end <= chunk.range.end;
+        if let Some(chunk) = chunks.iter_mut().find(holds) {
+            return chunk.bytes(start..end, &self.source, self.piece);
         }
-        let from = (start - chunk.start) as usize;
-        Ok(chunk.bytes.slice(from..from + length as usize))
+        drop(chunks);
+        self.source.read_range(start, usize::try_from(length).map_err(io::Error::other)?)
     }
 
     /// At most `most` bytes from `start` on, and none that the chunk there does not have.
     pub(crate) fn peek(&self, start: u64, most: u64) -> io::Result<Bytes> {
-        let chunks = self.chunks.lock().unwrap_or_else(PoisonError::into_inner);
+        let chunks = self.chunks();
         let chunk = chunks.iter().find(|chunk| chunk.range.contains(&start));
         let end = chunk.map_or(start, |chunk| chunk.range.end.min(self.size()));
         drop(chunks);
@@ -83,19 +132,18 @@ impl Ranged {
     /// At least one byte from `start` on, unless that is the end.
     fn some_bytes(&self, start: u64) -> io::Result<Bytes> {
         let rest = self.size().saturating_sub(start);
-        let chunks = self.chunks.lock().unwrap_or_else(PoisonError::into_inner);
+        let chunks = self.chunks();
         let chunk = chunks.iter().find(|chunk| chunk.range.contains(&start));
         let most = chunk.map_or(LEAST_READ, |chunk| {
-            let at_hand = chunk.start..chunk.start + chunk.bytes.len() as u64;
-            if at_hand.contains(&start) { at_hand.end - start } else { chunk.range.end - start }
+            let is_at_hand = chunk.at_hand.contains(&start);
+            if is_at_hand { chunk.at_hand.end - start } else { chunk.range.end - start }
         });
         drop(chunks);
         self.bytes(start, rest.min(most).min(LEAST_READ))
     }
 
-    fn read(&self, range: Range<u64>) -> io::Result<Bytes> {
-        let length = usize::try_from(range.end - range.start).map_err(io::Error::other)?;
-        self.source.read_range(range.start, length)
+    fn chunks(&self) -> MutexGuard<'_, Vec<Chunk>> {
+        self.chunks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A reader from `start` to the end.
@@ -126,6 +174,7 @@ impl Read for RangedReader {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::input::Input;
 
     fn ranged(length: usize) -> (Bytes, Ranged) {
         let bytes: Bytes = (0..length).map(|n| (n % 251) as u8).collect();
@@ -156,6 +205,50 @@ mod tests {
         }
         wanted.bytes(40_000_000, 100_000).unwrap();
         assert_eq!(wanted.source.bytes_read(), 300_000);
+    }
+
+    #[test]
+    fn what_was_announced_is_what_is_read() {
+        let input = Arc::new(Announced::default());
+        let ranged = Ranged::new(Source::new(Arc::clone(&input) as _));
+        let end = 3 * READ_AHEAD;
+        let ranged = ranged.with_chunks([0..end, end..end + 100]);
+        for start in (0..end).step_by(1_000_000) {
+            let length = 1_000_000.min(end - start);
+            assert_eq!(ranged.bytes(start, length).unwrap().len() as u64, length);
+        }
+        ranged.bytes(end, 100).unwrap();
+        let announced = std::mem::take(&mut *input.0.lock().unwrap());
+        assert_eq!(announced, [], "all of it was read, and each piece once");
+        // What is passed over is not read.
+        let ranged = ranged.with_chunks([0..end, end..end + 100]);
+        let before = ranged.source.bytes_read();
+        ranged.bytes(10, 10).unwrap();
+        ranged.bytes(end - 10, 10).unwrap();
+        assert!(ranged.source.bytes_read() - before <= LARGEST_PIECE + 10);
+    }
+
+    /// Zeros, and what was announced of them and not read since.
+    #[derive(Default)]
+    struct Announced(Mutex<Vec<(u64, usize)>>);
+
+    impl Input for Announced {
+        fn size(&self) -> u64 {
+            u64::MAX
+        }
+
+        fn stream(&self) -> io::Result<Box<dyn Read + Send>> {
+            Ok(Box::new(io::repeat(0)))
+        }
+
+        fn read_range(&self, offset: u64, length: usize) -> io::Result<Bytes> {
+            self.0.lock().unwrap().retain(|announced| *announced != (offset, length));
+            Ok(vec![0; length].into())
+        }
+
+        fn will_read(&self, offset: u64, length: usize) {
+            self.0.lock().unwrap().push((offset, length));
+        }
     }
 
     #[test]
