@@ -9,6 +9,7 @@ They are without TLS, which the stand-in does not speak.
 import argparse
 import base64
 import gzip
+import io
 import json
 import os
 import subprocess
@@ -20,6 +21,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import md5
 from pathlib import Path
+
+import pyarrow.json
+import pyarrow.parquet
 
 from conftest import PROGRAM
 from deployment import Stack
@@ -157,7 +161,14 @@ def slices(text: bytes, size: int, count: int) -> Iterator[bytes]:
         start = end
 
 
-def cases(segment: Stack, flat: Stack, size: int, count: int) -> Iterator[Case]:
+def parquet(text: bytes) -> bytes:
+    """The same rows, in row groups of a million."""
+    lines, out = io.BytesIO(text.replace(b"}{", b"}\n{")), io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.json.read_json(lines), out, row_group_size=10**6)
+    return out.getvalue()
+
+
+def cases(segment: Stack, flat: Stack, columns: Stack, size: int, count: int) -> Iterator[Case]:
     events = sample("segment", 20_000)
     large = events * max(1, size // len(events))
     packed = gzip.compress(large, compresslevel=6)
@@ -169,6 +180,7 @@ def cases(segment: Stack, flat: Stack, size: int, count: int) -> Iterator[Case]:
     name = f"Segment events, {count} × 50 KB, .gz"
     yield Case(name, segment, [gzip.compress(text) for text in small], sum(map(len, small)))
     yield Case("flat records, all kept, one object", flat, [rows], len(rows))
+    yield Case("the same as Parquet", columns, [parquet(rows)], len(rows))
 
 
 def processes(function: str) -> list[Path]:
@@ -278,14 +290,15 @@ def main() -> None:
     )
     given = parser.parse_args()
     with LocalAws(log=os.devnull, crawler=PROGRAM, crawl_seconds=0.3) as aws, S3(aws.endpoint) as s3:
-        segment, flat = Stack(aws, "segment", **SEGMENT), Stack(aws, "flat")
+        segment, flat, columns = Stack(aws, "segment", **SEGMENT), Stack(aws, "flat"), Stack(aws, "columns")
         segment.put("source/first.json", sample("segment", 1000))
         flat.put("source/first.json", sample("firehose", 1000))
-        for stack in (segment, flat):
+        columns.put("source/first.json", parquet(sample("firehose", 1000)))
+        for stack in (segment, flat, columns):
             assert stack.launch() == "CREATE_COMPLETE", stack.reasons()
         aws.set(functions_s3_endpoint=s3.endpoint)
         print(HEADER, flush=True)
-        for case in cases(segment, flat, given.megabytes * MB, given.objects):
+        for case in cases(segment, flat, columns, given.megabytes * MB, given.objects):
             rounds = [measure(aws, s3, case, n, given.concurrency) for n in range(given.rounds)]
             print(report(case, median(rounds)), flush=True)
     glue = TB / MB / given.glue / 3600 * GLUE_DPU_HOUR
