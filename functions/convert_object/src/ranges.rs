@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::failure::Unconverted;
 
-/// Ranges that are got at the same time without having been asked for.
+/// Ranges that are got at the same time. One that is asked for does not wait for others.
 const AT_ONCE: usize = 4;
 /// Bytes that are kept, or on their way, without having been asked for. So a file that announces
 /// what it then does not ask for takes no more memory.

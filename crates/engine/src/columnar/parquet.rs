@@ -97,18 +97,15 @@ impl Columnar for Parquet {
             });
             Pages::new(&self.ranged, &chunks.collect::<Vec<_>>())
         };
-        // Of the next row group the beginning is on its way while this one is converted.
-        let mut next = groups.first().map(pages);
+        let mut groups = groups.iter().map(|group| (group, pages(group))).enumerate().peekable();
         let mut row = 0;
-        for (number, group) in groups.iter().enumerate() {
-            let Some(current) = std::mem::replace(&mut next, groups.get(number + 1).map(pages))
-            else {
-                break;
-            };
+        while let Some((number, (group, pages))) = groups.next() {
+            // The beginning of the next row group comes while this one is converted.
+            groups.peek();
             let mask =
                 ProjectionMask::leaves(self.metadata.parquet_schema(), leaves.iter().copied());
             let batches =
-                ParquetRecordBatchReaderBuilder::new_with_metadata(current, self.metadata.clone())
+                ParquetRecordBatchReaderBuilder::new_with_metadata(pages, self.metadata.clone())
                     .with_row_groups(vec![number])
                     .with_projection(mask)
                     .with_batch_size(BATCH_ROWS)

@@ -26,12 +26,16 @@ pub(crate) struct Ranged {
 /// A range that is read from beginning to end, piece by piece.
 struct Chunk {
     range: Range<u64>,
-    /// The pieces at hand, one behind the other, and where the first begins and the last ends
+    /// The last pieces, one behind the other, and where the first begins and the last ends
     pieces: VecDeque<Bytes>,
     at_hand: Range<u64>,
     /// Where the piece ends that will be read next
     announced: u64,
 }
+
+/// Pieces of a chunk that are kept: a page's header may lie in two, and is looked at before it is
+/// read.
+const MOST_PIECES: usize = 2;
 
 impl Chunk {
     fn new(range: Range<u64>) -> Self {
@@ -48,6 +52,24 @@ impl Chunk {
         }
     }
 
+    /// Reads the piece that was announced.
+    fn read_piece(&mut self, source: &Source, piece: u64) -> io::Result<()> {
+        let start = self.at_hand.end;
+        let length = usize::try_from(self.announced - start).map_err(io::Error::other)?;
+        self.pieces.push_back(source.read_range(start, length)?);
+        self.at_hand.end = self.announced;
+        if self.pieces.len() > MOST_PIECES {
+            self.drop_first();
+        }
+        self.announce(source, piece);
+        Ok(())
+    }
+
+    fn drop_first(&mut self) {
+        let first = self.pieces.pop_front();
+        self.at_hand.start += first.map_or(0, |first| first.len() as u64);
+    }
+
     /// These bytes, which begin where those before began or behind it.
     fn bytes(&mut self, wanted: Range<u64>, source: &Source, piece: u64) -> io::Result<Bytes> {
         if self.announced < wanted.start {
@@ -57,30 +79,36 @@ impl Chunk {
         while let Some(first) = self.pieces.front()
             && self.at_hand.start + first.len() as u64 <= wanted.start
         {
-            self.at_hand.start += first.len() as u64;
-            self.pieces.pop_front();
+            self.drop_first();
         }
-        while self.at_hand.end < wanted.end {
-            let start = self.at_hand.end;
-            let length = usize::try_from(self.announced - start).map_err(io::Error::other)?;
-            self.pieces.push_back(source.read_range(start, length)?);
-            self.at_hand.end = self.announced;
-            self.announce(source, piece);
+        let (mut at, mut joined) = (wanted.start, Vec::new());
+        while at < wanted.end {
+            while self.at_hand.end <= at {
+                self.read_piece(source, piece)?;
+            }
+            let bytes = self.part(at..wanted.end);
+            if at == wanted.start && bytes.len() as u64 == wanted.end - at {
+                return Ok(bytes);
+            }
+            joined.reserve_exact((wanted.end - at) as usize);
+            joined.extend_from_slice(&bytes);
+            at += bytes.len() as u64;
         }
-        let Some(first) = self.pieces.front() else {
-            return Ok(Bytes::new());
-        };
-        let from = (wanted.start - self.at_hand.start) as usize;
-        let length = (wanted.end - wanted.start) as usize;
-        if from + length <= first.len() {
-            return Ok(first.slice(from..from + length));
+        Ok(joined.into())
+    }
+
+    /// As much of a range, the beginning of which is at hand, as there is in one piece.
+    fn part(&self, range: Range<u64>) -> Bytes {
+        let mut start = self.at_hand.start;
+        for piece in &self.pieces {
+            let end = start + piece.len() as u64;
+            if range.start < end {
+                return piece
+                    .slice((range.start - start) as usize..(range.end.min(end) - start) as usize);
+            }
+            start = end;
         }
-        let mut bytes = first[from..].to_vec();
-        for piece in self.pieces.iter().skip(1) {
-            let left = length - bytes.len();
-            bytes.extend_from_slice(&piece[..left.min(piece.len())]);
-        }
-        Ok(bytes.into())
+        Bytes::new()
     }
 }
 
@@ -194,6 +222,26 @@ mod tests {
         assert_eq!(rest, bytes[899_000..]);
         assert_eq!(ranged.peek(499_990, 64).unwrap(), bytes[499_990..500_000]);
         assert!(ranged.peek(999_990, 64).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_is_longer_than_a_piece_is_whole_and_few_pieces_are_kept() {
+        let (bytes, ranged) = ranged(20_000_000);
+        let ranged = ranged.with_chunks(std::iter::once(7..19_999_999));
+        let piece = LARGEST_PIECE + 7;
+        // A page's header across two pieces, looked at first; a page of many pieces; what is behind.
+        for (start, length) in [
+            (7, 100),
+            (piece - 10, 64),
+            (piece - 10, 20),
+            (piece + 10, 12_000_000),
+            (18_000_000, 9),
+        ] {
+            let found = ranged.bytes(start, length).unwrap();
+            assert_eq!(found, bytes[start as usize..(start + length) as usize], "{start}");
+            assert!(ranged.chunks()[0].pieces.len() <= MOST_PIECES);
+        }
+        assert!(ranged.source.bytes_read() < 20_000_000, "nothing is read twice");
     }
 
     #[test]
