@@ -93,6 +93,51 @@ pub(crate) fn string_specials_of_word(word: &[u8; WORD]) -> u64 {
     })
 }
 
+/// What the bytes of a word of a JSON string with escapes are, as bits.
+pub(crate) struct StringMarks {
+    pub(crate) backslashes: u64,
+    /// Quotes and control characters
+    pub(crate) ends: u64,
+    /// What may stand behind a backslash
+    pub(crate) escapable: u64,
+    /// The `u` among it
+    pub(crate) letters_u: u64,
+    pub(crate) hexadecimal_digits: u64,
+}
+
+#[inline(always)]
+pub(crate) fn string_marks(word: &[u8; WORD]) -> StringMarks {
+    let mut marks =
+        StringMarks { backslashes: 0, ends: 0, escapable: 0, letters_u: 0, hexadecimal_digits: 0 };
+    for (number, block) in word.as_chunks().0.iter().enumerate() {
+        let bits = |lanes: u8x16| u64::from(lanes.to_bitmask()) << (number * LANES);
+        let bytes = u8x16::new(*block);
+        let is_backslash = are(bytes, b'\\');
+        let is_quote = are(bytes, b'"');
+        let is_b_or_f = are(bytes | u8x16::splat(b'b' ^ b'f'), b'f');
+        let is_t_or_u = are(bytes | u8x16::splat(b't' ^ b'u'), b'u');
+        let is_control = bytes.min(u8x16::splat(0x1f)).simd_eq(bytes);
+        marks.backslashes |= bits(is_backslash);
+        marks.ends |= bits(is_quote | is_control);
+        let is_other = are(bytes, b'/') | are(bytes, b'n') | are(bytes, b'r');
+        marks.escapable |= bits(is_backslash | is_quote | is_b_or_f | is_t_or_u | is_other);
+        marks.letters_u |= bits(are(bytes, b'u'));
+        marks.hexadecimal_digits |= bits(hexadecimal_digit(bytes));
+    }
+    marks
+}
+
+#[inline(always)]
+fn within(bytes: u8x16, first: u8, last: u8) -> u8x16 {
+    let from_first = bytes - u8x16::splat(first);
+    from_first.min(u8x16::splat(last - first)).simd_eq(from_first)
+}
+
+#[inline(always)]
+fn hexadecimal_digit(bytes: u8x16) -> u8x16 {
+    within(bytes, b'0', b'9') | within(bytes | u8x16::splat(b'a' ^ b'A'), b'a', b'f')
+}
+
 /// Which bytes a cell cannot have as they stand, or might not: `"`, `\`, `,`, `#`, control
 /// characters, and all that is not ASCII.
 #[inline(always)]
@@ -109,11 +154,8 @@ pub(crate) fn begins_with(block: &Block, byte: u8) -> bool {
 /// Whether all bytes are printable ASCII or white space.
 #[inline(always)]
 pub(crate) fn is_plain_text(block: &Block) -> bool {
-    let within = |first: u8, last: u8| {
-        let from_first = u8x16::new(*block) - u8x16::splat(first);
-        from_first.min(u8x16::splat(last - first)).simd_eq(from_first)
-    };
-    (within(b' ', b'~') | within(b'\t', b'\r')).all()
+    let bytes = u8x16::new(*block);
+    (within(bytes, b' ', b'~') | within(bytes, b'\t', b'\r')).all()
 }
 
 /// What the bytes of a word of delimited text are, as bits.
@@ -181,6 +223,27 @@ mod tests {
                 let printable = matches!(byte, b' '..=b'~' | b'\t'..=b'\r');
                 assert_eq!(is_plain_text(&block), printable, "{byte:x}");
                 assert_eq!(not_digits(&block), bit(!byte.is_ascii_digit()), "{byte:x}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_byte_of_a_string_is_of_its_classes_at_every_place() {
+        for byte in 0..=255_u8 {
+            for place in 0..WORD {
+                let mut word = [b' '; WORD];
+                word[place] = byte;
+                let marks = string_marks(&word);
+                let is_escapable = b"\"\\/bfnrtu".contains(&byte);
+                for (bits, is) in [
+                    (marks.backslashes, byte == b'\\'),
+                    (marks.ends, matches!(byte, b'"' | 0..0x20)),
+                    (marks.escapable, is_escapable),
+                    (marks.letters_u, byte == b'u'),
+                    (marks.hexadecimal_digits, byte.is_ascii_hexdigit()),
+                ] {
+                    assert_eq!(bits, u64::from(is) << place, "{byte:x}");
+                }
             }
         }
     }

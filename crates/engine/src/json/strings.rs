@@ -1,7 +1,7 @@
 //! Finds the ends of JSON's strings, strictly as RFC 8259 says.
 
 use super::scan::{Found, Stop, byte, syntax};
-use crate::lanes::{self, LANES, WORD};
+use crate::lanes::{self, LANES, StringMarks, WORD};
 
 /// The closing quote of the string whose first character is at `at`, and whether it has escapes.
 #[inline(always)]
@@ -56,27 +56,21 @@ fn plain_end(bytes: &[u8], mut at: usize) -> usize {
 
 fn rest_of_string(bytes: &[u8], mut at: usize) -> Result<(usize, bool), Stop> {
     let mut escaped = false;
-    // As long as what an escape takes can be behind each byte of a word.
-    'words: while let Some(near) = bytes.get(at..).and_then(|rest| rest.first_chunk::<ESCAPES>())
-        && let Some(word) = near.first_chunk()
-    {
-        let mut specials = lanes::string_specials_of_word(word);
-        let mut behind = WORD;
-        while specials != 0 {
-            let place = specials.trailing_zeros() as usize;
-            if near[place] != b'\\' {
-                return closed(bytes, at + place, escaped);
-            }
-            escaped = true;
-            let Some(length) = escape_length(near, place) else {
-                at += place;
-                break 'words;
-            };
-            behind = place + length;
-            specials &= u64::MAX.checked_shl(behind as u32).unwrap_or(0);
+    while let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
+        let word = EscapedWord::new(&lanes::string_marks(word));
+        if word.is_faulty {
+            break;
         }
-        at += behind.max(WORD);
+        escaped |= word.has_escapes;
+        if let Some(end) = word.end {
+            return closed(bytes, at + end, escaped);
+        }
+        at += word.whole;
     }
+    byte_by_byte(bytes, at, escaped)
+}
+
+fn byte_by_byte(bytes: &[u8], mut at: usize, mut escaped: bool) -> Result<(usize, bool), Stop> {
     loop {
         match byte(bytes, at)? {
             b'\\' => {
@@ -89,6 +83,55 @@ fn rest_of_string(bytes: &[u8], mut at: usize) -> Result<(usize, bool), Stop> {
     }
 }
 
+/// A word of a string that does not begin within an escape sequence, told without a branch for each
+/// of its sequences, of which nobody can guess where they are.
+struct EscapedWord {
+    /// Whether there is one before the end.
+    has_escapes: bool,
+    /// The place of the first quote or control character that no backslash is before.
+    end: Option<usize>,
+    /// Whether one before the end is none that JSON has.
+    is_faulty: bool,
+    /// How many bytes lie before an escape sequence that goes on behind the word; all if none does.
+    whole: usize,
+}
+
+/// The bits of a word's last bytes.
+const fn last(bytes: usize) -> u64 {
+    u64::MAX << (WORD - bytes)
+}
+
+const AT_EVEN_PLACES: u64 = u64::MAX / 3;
+
+impl EscapedWord {
+    #[inline(always)]
+    fn new(marks: &StringMarks) -> Self {
+        let backslashes = marks.backslashes;
+        let firsts = backslashes & !(backslashes << 1);
+        // The carry of an addition runs through backslashes side by side.
+        let after_even = backslashes.wrapping_add(firsts & AT_EVEN_PLACES);
+        let begun_at_even = backslashes & !after_even;
+        // Of those side by side the first, the third and so on begin a sequence.
+        let escapes = backslashes & (begun_at_even ^ !AT_EVEN_PLACES);
+        let escaped = escapes << 1;
+
+        let long = escaped & marks.letters_u;
+        let digits = long << 1 | long << 2 | long << 3 | long << 4;
+        let ends = marks.ends & !escaped;
+        let end = ends & ends.wrapping_neg();
+        let up_to_end = end ^ end.wrapping_sub(1);
+        let faults = (escaped & !marks.escapable) | (digits & !marks.hexadecimal_digits);
+
+        let going_on = escapes & last(1) | (long & last(4)) >> 1;
+        Self {
+            has_escapes: escapes & up_to_end != 0,
+            end: (end != 0).then_some(end.trailing_zeros() as usize),
+            is_faulty: faults & up_to_end != 0,
+            whole: going_on.trailing_zeros() as usize,
+        }
+    }
+}
+
 /// The end of a string at its quote, or its fault at a control character.
 fn closed(bytes: &[u8], at: usize, escaped: bool) -> Result<(usize, bool), Stop> {
     match byte(bytes, at)? {
@@ -97,69 +140,38 @@ fn closed(bytes: &[u8], at: usize, escaped: bool) -> Result<(usize, bool), Stop>
     }
 }
 
-/// A word, and what an escape sequence that begins with its last byte has behind it.
-const ESCAPES: usize = WORD + LONG_ESCAPE - 1;
-const SHORT_ESCAPE: usize = 2;
-/// `\u` and four hexadecimal digits.
-const LONG_ESCAPE: usize = 6;
-
-/// The length of the escape sequence that has this byte behind its backslash; zero of none.
-const fn length_by_kind(kind: u8) -> u8 {
-    match kind {
-        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => SHORT_ESCAPE as u8,
-        b'u' => LONG_ESCAPE as u8,
-        _ => 0,
-    }
-}
-
-/// The same for all bytes, and which of them are hexadecimal digits.
-const LENGTHS: [u8; 256] = {
-    let mut lengths = [0; 256];
-    let mut byte = 0;
-    while byte < lengths.len() {
-        lengths[byte] = length_by_kind(byte as u8);
-        byte += 1;
-    }
-    lengths
-};
-const IS_HEXADECIMAL: [bool; 256] = {
-    let mut is_hexadecimal = [false; 256];
-    let mut byte = 0;
-    while byte < is_hexadecimal.len() {
-        is_hexadecimal[byte] = (byte as u8).is_ascii_hexdigit();
-        byte += 1;
-    }
-    is_hexadecimal
-};
-
-/// The length of the escape sequence at a place of a word; none if it is none. Written so that of
-/// short and long ones, which come as they like, the processor has none to guess.
-#[inline(always)]
-fn escape_length(near: &[u8; ESCAPES], place: usize) -> Option<usize> {
-    let sequence: &[u8; LONG_ESCAPE] = near.get(place..)?.first_chunk()?;
-    let length = usize::from(LENGTHS[usize::from(sequence[1])]);
-    let is_hexadecimal = |at: usize| IS_HEXADECIMAL[usize::from(sequence[at])];
-    let has_digits = is_hexadecimal(2) & is_hexadecimal(3) & is_hexadecimal(4) & is_hexadecimal(5);
-    ((length == SHORT_ESCAPE) | ((length == LONG_ESCAPE) & has_digits)).then_some(length)
-}
-
 /// The byte after the escape sequence that begins at `at`.
 fn escape(bytes: &[u8], at: usize) -> Found {
-    let length = usize::from(length_by_kind(byte(bytes, at + 1)?));
-    if length == 0 {
-        return syntax(at + 1, "an unknown escape in a string");
-    }
-    for digit in at + SHORT_ESCAPE..at + length {
-        if !byte(bytes, digit)?.is_ascii_hexdigit() {
-            return syntax(digit, "\\u without four hexadecimal digits");
+    match byte(bytes, at + 1)? {
+        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Ok(at + 2),
+        b'u' => {
+            let digits = at + 2..at + 6;
+            for digit in digits.clone() {
+                if !byte(bytes, digit)?.is_ascii_hexdigit() {
+                    return syntax(digit, "\\u without four hexadecimal digits");
+                }
+            }
+            Ok(digits.end)
         }
+        _ => syntax(at + 1, "an unknown escape in a string"),
     }
-    Ok(at + length)
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn words_of_escapes_say_what_bytes_say(
+            text in r#"\\?([\\nu0aF"é \x01]|\\\\|\\n|\\u00e9|\\"){0,120}""#
+        ) {
+            let bytes = text.as_bytes();
+            prop_assert_eq!(rest_of_string(bytes, 0), byte_by_byte(bytes, 0, false));
+        }
+    }
 
     #[test]
     fn a_strings_end_is_found_at_every_place() {
