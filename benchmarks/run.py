@@ -9,6 +9,7 @@ import contextlib
 import os
 import pathlib
 import platform
+import random
 import subprocess
 import sys
 import tempfile
@@ -71,11 +72,11 @@ def _compare(task: Task, takers: list[Program], folder: pathlib.Path) -> int:
 def _measure(
     task: Task, takers: list[Program], folder: pathlib.Path, rounds: int
 ) -> dict[Program, list[Run]]:
-    """In turns, since machines have slow and fast minutes, and beginning with another each time."""
+    """In turns, since machines have slow and fast minutes, and in another order each time, since what
+    runs before leaves caches and memory in one state or another."""
     runs: dict[Program, list[Run]] = {program: [] for program in takers}
     for number in range(rounds):
-        first = number % len(takers)
-        for program in takers[first:] + takers[:first]:
+        for program in random.Random(number).sample(takers, len(takers)):
             with _output(folder) as output:
                 runs[program].append(_run(program, task, folder, output))
     return runs
