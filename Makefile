@@ -41,8 +41,7 @@ functions: $(SAM_VENV)/installed
 
 test: build functions $(VENV)/installed $(LINT_VENV)/installed
 	cargo test --locked --workspace
-	CORPORA=$(CORPORA) $(VENV)/bin/python -m pytest tests --ignore-glob='*/test_bulk*'
-	$(VENV)/bin/python -m pytest --numprocesses 2 tests/test_bulk*.py
+	CORPORA=$(CORPORA) $(VENV)/bin/python -m pytest --numprocesses 2 --dist loadgroup tests
 
 # The stack on a local stand-in for AWS, to try it by hand.
 local: build functions $(VENV)/installed
@@ -70,7 +69,8 @@ bench-functions: build functions $(VENV)/installed
 lint:
 	cargo fmt --check
 	cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+	# Examples, of which there are none, let it use what clippy checked.
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --all-features --no-deps --lib --bins --examples
 
 $(VENV)/installed: tests/requirements.txt
 $(SAM_VENV)/installed: tests/requirements-sam.txt
