@@ -7,6 +7,7 @@ import json
 import random
 
 import pyarrow as pa
+import pyarrow.orc
 import pyarrow.parquet
 import pytest
 
@@ -159,13 +160,20 @@ def spans(proxy, path):
     return sorted((int(first), int(last) + 1) for first, last in ranges)
 
 
+def wide_table():
+    """300,000 events, and as many bytes again that no plan needs."""
+    events = [{**record, "item_id": f"{at:030}"} for at, record in enumerate(records(300_000))]
+    idle = pa.array([f"{at:050}" for at in range(300_000)])
+    return pa.Table.from_pylist(events).append_column("idle", idle)
+
+
 def test_columns_are_got_at_the_same_time_and_once(aws, proxy):
     """While the first waits for its bytes, the others' come; what no plan needs is not asked for."""
     stack = Stack(aws, "columns")
-    events = [{**record, "item_id": f"{at:030}"} for at, record in enumerate(records(300_000))]
-    table = pa.Table.from_pylist(events).append_column("idle", pa.array([f"{at:050}" for at in range(300_000)]))
     out = io.BytesIO()
-    pyarrow.parquet.write_table(table, out, row_group_size=200_000, compression="none", use_dictionary=False)
+    pyarrow.parquet.write_table(
+        wide_table(), out, row_group_size=200_000, compression="none", use_dictionary=False
+    )
     stack.put("source/first.parquet", out.getvalue())
     assert stack.launch() == "CREATE_COMPLETE", stack.reasons()
     try:
@@ -193,5 +201,26 @@ def test_columns_are_got_at_the_same_time_and_once(aws, proxy):
             bytes_got = sum(end - start for start, end in got if any(a <= start < b for a, b in wanted))
             expected = 0 if name == "idle" else sum(b - a for a, b in wanted)
             assert bytes_got == expected, name
+    finally:
+        stack.remove()
+
+
+def test_of_orc_only_wanted_streams_are_got_and_once(aws, proxy):
+    stack = Stack(aws, "stripes")
+    out = io.BytesIO()
+    pyarrow.orc.write_table(
+        wide_table(), out, stripe_size=8 << 20, compression="uncompressed", dictionary_key_size_threshold=0
+    )
+    stripes = pyarrow.orc.ORCFile(out).nstripes
+    assert stripes > 2 and len(out.getvalue()) > LARGEST_WHOLE
+    stack.put("source/first.orc", out.getvalue())
+    assert stack.launch() == "CREATE_COMPLETE", stack.reasons()
+    try:
+        stack.put("source/second.orc", out.getvalue())
+        receipt = stack.receipt("source/second.orc")
+        assert stack.users(receipt["output_key"]) == names(300_000)
+        got = [span for span in spans(proxy, "/source/second") if span[1] - span[0] > 100_000]
+        assert all(end <= start for (_, end), (start, _) in itertools.pairwise(got)), got
+        assert len(got) >= stripes and sum(end - start for start, end in got) < 0.7 * len(out.getvalue())
     finally:
         stack.remove()

@@ -4,8 +4,6 @@ mod batch;
 mod column;
 mod direct;
 mod orc;
-mod orc_tail;
-mod orc_types;
 mod parquet;
 mod ranged;
 mod scalar;

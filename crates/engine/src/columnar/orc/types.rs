@@ -11,6 +11,8 @@ use bytes::Bytes;
 use orc_rust::compression::{Compression, Decompressor};
 use orc_rust::reader::metadata::read_metadata;
 
+use super::protobuf::{Message, Value, push_varint};
+
 /// Types may be nested this deep.
 const MAX_NESTING: usize = 256;
 /// The longest footer, decompressed.
@@ -45,7 +47,7 @@ impl Footer {
     pub(crate) fn of(postscript: &[u8]) -> Option<Self> {
         let mut footer = None;
         let (mut kind, mut block_size) = (0, 256 * 1024);
-        let mut message = Message { rest: postscript };
+        let mut message = Message::new(postscript);
         while let Some((field, value)) = message.next()? {
             match (field, value) {
                 (FOOTER_LENGTH, Value::Number(length)) => footer = Some(length),
@@ -93,11 +95,11 @@ fn check_types(footer: &[u8]) -> Result<(), Refusal> {
     // How deep each type lies that another holds.
     let mut depths: HashMap<u32, usize> = HashMap::new();
     let mut at = 0;
-    let mut footer = Message { rest: footer };
+    let mut footer = Message::new(footer);
     while let Some(Some((field, value))) = footer.next() {
         let (TYPES, Value::Bytes(bytes)) = (field, value) else { continue };
         let depth = depths.get(&at).copied().unwrap_or(0) + 1;
-        let mut message = Message { rest: bytes };
+        let mut message = Message::new(bytes);
         while let Some(Some((field, value))) = message.next() {
             let mut hold = |held: u64| {
                 // The library takes no more bits than these.
@@ -113,7 +115,7 @@ fn check_types(footer: &[u8]) -> Result<(), Refusal> {
             match (field, value) {
                 (SUBTYPES, Value::Number(held)) => hold(held)?,
                 (SUBTYPES, Value::Bytes(packed)) => {
-                    let mut packed = Message { rest: packed };
+                    let mut packed = Message::new(packed);
                     while let Some(held) = packed.varint() {
                         hold(held)?;
                     }
@@ -124,65 +126,6 @@ fn check_types(footer: &[u8]) -> Result<(), Refusal> {
         at += 1;
     }
     Ok(())
-}
-
-/// A message of Protocol Buffers.
-struct Message<'b> {
-    rest: &'b [u8],
-}
-
-enum Value<'b> {
-    Number(u64),
-    Bytes(&'b [u8]),
-    Other,
-}
-
-impl<'b> Message<'b> {
-    /// The next field, if there is one; nothing if this is no message.
-    fn next(&mut self) -> Option<Option<(u64, Value<'b>)>> {
-        if self.rest.is_empty() {
-            return Some(None);
-        }
-        let key = self.varint()?;
-        let value = match key & 7 {
-            0 => Value::Number(self.varint()?),
-            1 => self.take(8).map(|_| Value::Other)?,
-            2 => {
-                let length = self.varint()?;
-                Value::Bytes(self.take(length)?)
-            }
-            5 => self.take(4).map(|_| Value::Other)?,
-            _ => return None,
-        };
-        Some(Some((key >> 3, value)))
-    }
-
-    fn take(&mut self, count: u64) -> Option<&'b [u8]> {
-        let (taken, rest) = self.rest.split_at_checked(usize::try_from(count).ok()?)?;
-        self.rest = rest;
-        Some(taken)
-    }
-
-    fn varint(&mut self) -> Option<u64> {
-        let mut number = 0;
-        for shift in (0..64).step_by(7) {
-            let (byte, rest) = self.rest.split_first()?;
-            self.rest = rest;
-            number |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return Some(number);
-            }
-        }
-        None
-    }
-}
-
-fn push_varint(out: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        out.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    out.push(number as u8);
 }
 
 #[cfg(test)]

@@ -7,10 +7,13 @@ use std::io;
 
 use bytes::Bytes;
 
+use super::protobuf::Message;
+
 /// The longest postscript: its length is one byte.
 pub(crate) const MAX_POSTSCRIPT: u64 = 255;
-/// `metadataLength: 0` as Protocol Buffers write field 5.
-const NO_METADATA: [u8; 2] = [5 << 3, 0];
+/// The field `metadataLength`, and as it is written where it is zero.
+const METADATA_LENGTH: u64 = 5;
+const NO_METADATA: [u8; 2] = [(METADATA_LENGTH as u8) << 3, 0];
 
 /// A postscript that is read in place of the file's own.
 #[derive(Debug, Clone)]
@@ -36,36 +39,15 @@ pub(crate) fn completed(size: u64, last: &[u8]) -> Option<Tail> {
     Some(Tail { start: size - 1 - u64::from(*length), bytes: bytes.into() })
 }
 
-/// Walks over the message's fields; none if it is no message.
-fn has_metadata_length(mut message: &[u8]) -> Option<bool> {
-    while !message.is_empty() {
-        let key = varint(&mut message)?;
-        if key >> 3 == 5 {
+/// Nothing if it is no message.
+fn has_metadata_length(postscript: &[u8]) -> Option<bool> {
+    let mut message = Message::new(postscript);
+    while let Some((field, _)) = message.next()? {
+        if field == METADATA_LENGTH {
             return Some(true);
-        }
-        match key & 7 {
-            0 => _ = varint(&mut message)?,
-            2 => {
-                let length = usize::try_from(varint(&mut message)?).ok()?;
-                message = message.get(length..)?;
-            }
-            _ => return None,
         }
     }
     Some(false)
-}
-
-fn varint(message: &mut &[u8]) -> Option<u64> {
-    let mut number = 0;
-    for shift in (0..64).step_by(7) {
-        let (byte, rest) = message.split_first()?;
-        *message = rest;
-        number |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Some(number);
-        }
-    }
-    None
 }
 
 impl Tail {

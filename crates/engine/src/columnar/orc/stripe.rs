@@ -1,0 +1,108 @@
+//! What is at the end of a stripe: where its streams are, and in which zone its times were written.
+//!
+//! Source: ORC specification v1, "Stripe Footer".
+
+use std::io::{self, Read as _};
+use std::ops::Range;
+
+use bytes::Bytes;
+use orc_rust::compression::{Compression, Decompressor};
+use orc_rust::stripe::StripeMetadata;
+
+use super::protobuf::{Message, Value};
+
+/// The longest footer that is looked at, decompressed.
+const MAX_FOOTER: u64 = 64 * 1024 * 1024;
+/// Streams with less than that between them are read as one.
+const NEAR: u64 = 64 * 1024;
+
+// Fields of the footer and of a stream.
+const STREAMS: u64 = 1;
+const WRITER_TIMEZONE: u64 = 3;
+const COLUMN: u64 = 2;
+const LENGTH: u64 = 3;
+
+/// Where a stripe's footer is.
+pub(super) fn footer_range(stripe: &StripeMetadata) -> Range<u64> {
+    let start = stripe.footer_offset();
+    start..start.saturating_add(stripe.footer_length())
+}
+
+/// A footer, decompressed.
+pub(super) struct StripeFooter(Vec<u8>);
+
+impl StripeFooter {
+    pub(super) fn new(bytes: Bytes, compression: Option<Compression>) -> io::Result<Self> {
+        let mut footer = Vec::new();
+        let decompressed = Decompressor::new(bytes, compression, Vec::new());
+        decompressed.take(MAX_FOOTER).read_to_end(&mut footer)?;
+        Ok(Self(footer))
+    }
+
+    /// The fields until one is none: what is wrong with it, the library says.
+    fn fields(&self) -> impl Iterator<Item = (u64, Value<'_>)> {
+        let mut message = Message::new(&self.0);
+        std::iter::from_fn(move || message.next().flatten())
+    }
+
+    /// Whether times were written in a zone other than UTC.
+    pub(super) fn has_zone(&self) -> bool {
+        self.fields().any(|(field, value)| match (field, value) {
+            (WRITER_TIMEZONE, Value::Bytes(zone)) => !matches!(zone, b"UTC" | b"GMT" | b"Etc/UTC"),
+            _ => false,
+        })
+    }
+
+    /// Where the streams of the wanted columns are in the file, in order.
+    pub(super) fn wanted(
+        &self,
+        stripe: &StripeMetadata,
+        is_wanted: impl Fn(u64) -> bool,
+    ) -> Vec<Range<u64>> {
+        let mut wanted: Vec<Range<u64>> = Vec::new();
+        let mut start = stripe.offset();
+        for (field, value) in self.fields() {
+            let (STREAMS, Value::Bytes(stream)) = (field, value) else { continue };
+            let (column, length) = column_and_length(stream);
+            let end = start.saturating_add(length).min(stripe.footer_offset()).max(start);
+            if is_wanted(column) {
+                match wanted.last_mut() {
+                    Some(last) if start - last.end < NEAR => last.end = end,
+                    _ => wanted.push(start..end),
+                }
+            }
+            start = end;
+        }
+        wanted
+    }
+}
+
+fn column_and_length(stream: &[u8]) -> (u64, u64) {
+    let (mut column, mut length) = (0, 0);
+    let mut message = Message::new(stream);
+    while let Some(Some((field, value))) = message.next() {
+        match (field, value) {
+            (COLUMN, Value::Number(number)) => column = number,
+            (LENGTH, Value::Number(number)) => length = number,
+            _ => {}
+        }
+    }
+    (column, length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_zone_is_one_that_is_not_utc() {
+        for (zone, is_zone) in [("UTC", false), ("Etc/UTC", false), ("Europe/Berlin", true)] {
+            let mut footer = vec![0x1a, zone.len() as u8];
+            footer.extend(zone.as_bytes());
+            let footer = StripeFooter::new(footer.into(), None).unwrap();
+            assert_eq!(footer.has_zone(), is_zone, "{zone}");
+        }
+        assert!(!StripeFooter::new(Bytes::new(), None).unwrap().has_zone());
+        assert!(!StripeFooter::new(Bytes::from_static(b"\xff"), None).unwrap().has_zone());
+    }
+}
