@@ -122,3 +122,56 @@ impl Read for SourceReader {
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    type Ranges = Vec<(u64, usize)>;
+
+    /// Bytes, with notes of what was announced, and of what was read without that.
+    pub(crate) struct Watched {
+        bytes: Bytes,
+        announced: Mutex<Ranges>,
+        surprises: Mutex<Ranges>,
+    }
+
+    impl Watched {
+        pub(crate) fn new(bytes: Bytes) -> Arc<Self> {
+            Arc::new(Self { bytes, announced: Mutex::default(), surprises: Mutex::default() })
+        }
+
+        /// What was announced and not read since.
+        pub(crate) fn take_announced(&self) -> Ranges {
+            std::mem::take(&mut self.announced.lock().unwrap())
+        }
+
+        /// What was read without having been announced.
+        pub(crate) fn take_surprises(&self) -> Ranges {
+            std::mem::take(&mut self.surprises.lock().unwrap())
+        }
+    }
+
+    impl Input for Watched {
+        fn size(&self) -> u64 {
+            self.bytes.size()
+        }
+
+        fn stream(&self) -> io::Result<Box<dyn Read + Send>> {
+            self.bytes.stream()
+        }
+
+        fn read_range(&self, offset: u64, length: usize) -> io::Result<Bytes> {
+            let mut announced = self.announced.lock().unwrap();
+            match announced.iter().position(|range| *range == (offset, length)) {
+                Some(at) => _ = announced.remove(at),
+                None => self.surprises.lock().unwrap().push((offset, length)),
+            }
+            self.bytes.read_range(offset, length)
+        }
+
+        fn will_read(&self, offset: u64, length: usize) {
+            self.announced.lock().unwrap().push((offset, length));
+        }
+    }
+}

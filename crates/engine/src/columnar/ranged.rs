@@ -202,7 +202,7 @@ impl Read for RangedReader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::input::Input;
+    use crate::input::tests::Watched;
 
     fn ranged(length: usize) -> (Bytes, Ranged) {
         let bytes: Bytes = (0..length).map(|n| (n % 251) as u8).collect();
@@ -257,46 +257,23 @@ mod tests {
 
     #[test]
     fn what_was_announced_is_what_is_read() {
-        let input = Arc::new(Announced::default());
-        let ranged = Ranged::new(Source::new(Arc::clone(&input) as _));
         let end = 3 * READ_AHEAD;
+        let input = Watched::new(vec![0; end as usize + 100].into());
+        let ranged = Ranged::new(Source::new(Arc::clone(&input) as _));
         let ranged = ranged.with_chunks([0..end, end..end + 100]);
         for start in (0..end).step_by(1_000_000) {
             let length = 1_000_000.min(end - start);
             assert_eq!(ranged.bytes(start, length).unwrap().len() as u64, length);
         }
         ranged.bytes(end, 100).unwrap();
-        let announced = std::mem::take(&mut *input.0.lock().unwrap());
-        assert_eq!(announced, [], "all of it was read, and each piece once");
+        assert_eq!(input.take_announced(), [], "all of it was read, and each piece once");
+        assert_eq!(input.take_surprises(), []);
         // What is passed over is not read.
         let ranged = ranged.with_chunks([0..end, end..end + 100]);
         let before = ranged.source.bytes_read();
         ranged.bytes(10, 10).unwrap();
         ranged.bytes(end - 10, 10).unwrap();
         assert!(ranged.source.bytes_read() - before <= LARGEST_PIECE + 10);
-    }
-
-    /// Zeros, and what was announced of them and not read since.
-    #[derive(Default)]
-    struct Announced(Mutex<Vec<(u64, usize)>>);
-
-    impl Input for Announced {
-        fn size(&self) -> u64 {
-            u64::MAX
-        }
-
-        fn stream(&self) -> io::Result<Box<dyn Read + Send>> {
-            Ok(Box::new(io::repeat(0)))
-        }
-
-        fn read_range(&self, offset: u64, length: usize) -> io::Result<Bytes> {
-            self.0.lock().unwrap().retain(|announced| *announced != (offset, length));
-            Ok(vec![0; length].into())
-        }
-
-        fn will_read(&self, offset: u64, length: usize) {
-            self.0.lock().unwrap().push((offset, length));
-        }
     }
 
     #[test]

@@ -258,47 +258,14 @@ impl ChunkReader for Whole {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
-    use std::sync::Mutex;
-
     use arrow_array::{Array as _, ArrayRef, Int64Array, RecordBatch};
     use orc_rust::ArrowWriterBuilder;
 
     use super::*;
-    use crate::input::Input;
+    use crate::input::tests::Watched;
 
     const STRIPES: usize = 3;
     const ROWS: usize = 20_000;
-
-    /// Notes what was announced, and what was read without that.
-    struct Watched {
-        bytes: Bytes,
-        announced: Mutex<Vec<(u64, usize)>>,
-        surprises: Mutex<Vec<(u64, usize)>>,
-    }
-
-    impl Input for Watched {
-        fn size(&self) -> u64 {
-            self.bytes.size()
-        }
-
-        fn stream(&self) -> io::Result<Box<dyn Read + Send>> {
-            self.bytes.stream()
-        }
-
-        fn read_range(&self, offset: u64, length: usize) -> io::Result<Bytes> {
-            let mut announced = self.announced.lock().unwrap();
-            match announced.iter().position(|range| *range == (offset, length)) {
-                Some(at) => _ = announced.remove(at),
-                None => self.surprises.lock().unwrap().push((offset, length)),
-            }
-            self.bytes.read_range(offset, length)
-        }
-
-        fn will_read(&self, offset: u64, length: usize) {
-            self.announced.lock().unwrap().push((offset, length));
-        }
-    }
 
     /// Three stripes of two columns of random numbers.
     fn file() -> Bytes {
@@ -325,14 +292,10 @@ mod tests {
     #[test]
     fn what_is_read_was_announced_and_is_of_wanted_columns() {
         let bytes = file();
-        let input = Arc::new(Watched {
-            bytes: bytes.clone(),
-            announced: Mutex::default(),
-            surprises: Mutex::default(),
-        });
+        let input = Watched::new(bytes.clone());
         let source = Source::new(Arc::clone(&input) as _);
         let orc = Orc::open(&source).unwrap();
-        input.surprises.lock().unwrap().clear();
+        input.take_surprises();
         let before = source.bytes_read();
         let mut projection = Projection::empty();
         projection.add(&"wanted".parse().unwrap());
@@ -343,8 +306,8 @@ mod tests {
             Ok(true)
         })
         .unwrap();
-        assert_eq!(*input.surprises.lock().unwrap(), [], "nobody knew of these");
-        assert_eq!(*input.announced.lock().unwrap(), [], "these were not read");
+        assert_eq!(input.take_surprises(), [], "nobody knew of these");
+        assert_eq!(input.take_announced(), [], "these were not read");
         let read = source.bytes_read() - before;
         assert!(read < bytes.len() as u64 * 6 / 10, "{read} of {}", bytes.len());
         assert_eq!(rows, STRIPES * ROWS);

@@ -3,22 +3,22 @@
 //! The index is what counts; what the entries say of themselves has to agree with it. Entries are
 //! read in the order in which they lie in the archive.
 
-use std::io::{self, BufRead, Read};
-use std::sync::{Arc, Mutex, PoisonError};
+mod blocks;
 
-use bytes::{Buf as _, Bytes};
+use std::io::{self, Read};
+use std::sync::Arc;
+
 use flate2::Crc;
 use flate2::bufread::DeflateDecoder;
 use rawzip::{
-    CompressionMethod, ErrorKind, MAX_CENTRAL_DIRECTORY_RECORD_SIZE, ReaderAt, ZipArchive,
+    CompressionMethod, ErrorKind, MAX_CENTRAL_DIRECTORY_RECORD_SIZE, ZipArchive,
     ZipArchiveEntryWayfinder, ZipFileHeaderRecord, ZipLocator,
 };
 
+use self::blocks::{Blocks, Extent};
 use super::{Reader, more_data, xz, zstd};
 use crate::input::Source;
 
-/// The archive is read in blocks of this size.
-const BLOCK: u64 = 1024 * 1024;
 const MOST_ENTRIES: usize = 65_536;
 /// Bounds what an index of long names takes of memory.
 const MOST_INDEX: u64 = 64 * 1024 * 1024;
@@ -91,6 +91,7 @@ impl Archive {
         let mut entries = read_index(&archive, &mut buffer)?;
         bound_entries(&mut entries, archive.directory_offset())?;
         entries.retain(|entry| entry.is_file);
+        archive.get_ref().will_read_to(archive.directory_offset());
         Ok((Self { archive }, entries))
     }
 
@@ -123,7 +124,7 @@ impl Archive {
             return Err(ArchiveFault::Overlap.into());
         }
         let blocks = Arc::clone(self.archive.get_ref());
-        let content = Extent { blocks, at: start, end, block: Bytes::new() };
+        let content = Extent::new(blocks, start..end);
         Ok(match entry.method {
             CompressionMethod::STORE => Box::new(content),
             CompressionMethod::DEFLATE => Box::new(DeflateDecoder::new(content)),
@@ -227,79 +228,6 @@ impl<R: Read> Read for Checked<R> {
     }
 }
 
-/// A source, read in blocks of which the last is kept.
-struct Blocks {
-    source: Arc<Source>,
-    /// With the place where it begins
-    last: Mutex<(u64, Bytes)>,
-}
-
-impl Blocks {
-    fn new(source: Arc<Source>) -> Self {
-        Self { source, last: Mutex::new((0, Bytes::new())) }
-    }
-
-    /// Some bytes from a place on; none at the end.
-    fn at(&self, offset: u64) -> io::Result<Bytes> {
-        let size = self.source.size();
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if offset < last.0 || offset - last.0 >= last.1.len() as u64 {
-            if offset >= size {
-                return Ok(Bytes::new());
-            }
-            // The end is read at once: the index is there, and all of a small archive.
-            let start = offset.min(size.saturating_sub(BLOCK));
-            let length = BLOCK.min(size - start) as usize;
-            *last = (start, self.source.read_range(start, length)?);
-        }
-        Ok(last.1.slice((offset - last.0) as usize..))
-    }
-}
-
-impl ReaderAt for Blocks {
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let bytes = self.at(offset)?;
-        let count = bytes.len().min(buffer.len());
-        buffer[..count].copy_from_slice(&bytes[..count]);
-        Ok(count)
-    }
-}
-
-/// The bytes between two places.
-struct Extent {
-    blocks: Arc<Blocks>,
-    at: u64,
-    end: u64,
-    block: Bytes,
-}
-
-impl BufRead for Extent {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.block.is_empty() && self.at < self.end {
-            self.block = self.blocks.at(self.at)?;
-            if self.block.is_empty() {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            let most = usize::try_from(self.end - self.at).unwrap_or(usize::MAX);
-            self.block.truncate(most);
-        }
-        Ok(&self.block)
-    }
-
-    fn consume(&mut self, count: usize) {
-        self.block.advance(count);
-        self.at += count as u64;
-    }
-}
-
-impl Read for Extent {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.fill_buf()?.read(buffer)?;
-        self.consume(count);
-        Ok(count)
-    }
-}
-
 /// An archive without its end has no index at all.
 fn index_fault(fault: rawzip::Error) -> io::Error {
     match fault.into_kind() {
@@ -319,6 +247,7 @@ fn damaged(what: &'static str) -> io::Error {
 mod tests {
     use std::io::Write as _;
 
+    use bytes::Bytes;
     use personalize_plan::Limits;
     use proptest::prelude::*;
 
@@ -507,7 +436,7 @@ mod tests {
             file.open().reader.read_to_end(&mut found).unwrap();
             assert!(found == *content);
         }
-        assert!(source.bytes_read() < source.size() + 2 * BLOCK);
+        assert!(source.bytes_read() < source.size() + 2 * 1024 * 1024);
     }
 
     #[test]
