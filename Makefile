@@ -69,7 +69,7 @@ bench-functions: build functions $(VENV)/installed
 lint:
 	cargo fmt --check
 	cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
-	# Examples, of which there are none, let it use what clippy checked.
+	# `--examples`, of which there are none, resolves features as for clippy, so what that checked is used.
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --all-features --no-deps --lib --bins --examples
 
 $(VENV)/installed: tests/requirements.txt

@@ -9,7 +9,6 @@ import contextlib
 import os
 import pathlib
 import platform
-import random
 import subprocess
 import sys
 import tempfile
@@ -72,11 +71,13 @@ def _compare(task: Task, takers: list[Program], folder: pathlib.Path) -> int:
 def _measure(
     task: Task, takers: list[Program], folder: pathlib.Path, rounds: int
 ) -> dict[Program, list[Run]]:
-    """In turns, since machines have slow and fast minutes, and in another order each time, since what
-    runs before leaves caches and memory in one state or another."""
+    """In turns, since machines have slow and fast minutes. Another begins each time, and every other
+    time it goes backwards, since each leaves memory and caches in some state to the next."""
     runs: dict[Program, list[Run]] = {program: [] for program in takers}
     for number in range(rounds):
-        for program in random.Random(number).sample(takers, len(takers)):
+        first = number % len(takers)
+        order = takers[first:] + takers[:first]
+        for program in order if number % 2 == 0 else reversed(order):
             with _output(folder) as output:
                 runs[program].append(_run(program, task, folder, output))
     return runs

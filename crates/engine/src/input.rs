@@ -142,8 +142,8 @@ pub(crate) mod tests {
         }
 
         /// What was announced and not read since.
-        pub(crate) fn take_announced(&self) -> Ranges {
-            std::mem::take(&mut self.announced.lock().unwrap())
+        pub(crate) fn announced(&self) -> Ranges {
+            self.announced.lock().unwrap().clone()
         }
 
         /// What was read without having been announced.

@@ -13,7 +13,7 @@ use crate::input::Source;
 const LEAST_READ: u64 = 64 * 1024;
 /// The pieces of all chunks together that are at hand, and as much again is on its way.
 const READ_AHEAD: u64 = 16 * 1024 * 1024;
-const LARGEST_PIECE: u64 = 4 * 1024 * 1024;
+pub(crate) const LARGEST_PIECE: u64 = 4 * 1024 * 1024;
 
 /// A source, read ahead within the chunks that will be wanted and nowhere else.
 #[derive(Clone)]
@@ -266,7 +266,7 @@ mod tests {
             assert_eq!(ranged.bytes(start, length).unwrap().len() as u64, length);
         }
         ranged.bytes(end, 100).unwrap();
-        assert_eq!(input.take_announced(), [], "all of it was read, and each piece once");
+        assert_eq!(input.announced(), [], "all of it was read, and each piece once");
         assert_eq!(input.take_surprises(), []);
         // What is passed over is not read.
         let ranged = ranged.with_chunks([0..end, end..end + 100]);

@@ -83,14 +83,14 @@ fn byte_by_byte(bytes: &[u8], mut at: usize, mut escaped: bool) -> Result<(usize
     }
 }
 
-/// A word of a string that does not begin within an escape sequence, told without a branch for each
-/// of its sequences, of which nobody can guess where they are.
+/// A word of a string that does not begin within an escape sequence. Its sequences are found without a
+/// branch for each, since the processor cannot guess where they are.
 struct EscapedWord {
     /// Whether there is one before the end.
     has_escapes: bool,
     /// The place of the first quote or control character that no backslash is before.
     end: Option<usize>,
-    /// Whether one before the end is none that JSON has.
+    /// Whether one before the end is invalid.
     is_faulty: bool,
     /// How many bytes lie before an escape sequence that goes on behind the word; all if none does.
     whole: usize,

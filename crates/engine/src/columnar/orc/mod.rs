@@ -21,7 +21,7 @@ use orc_rust::projection::ProjectionMask;
 use orc_rust::reader::ChunkReader;
 use orc_rust::reader::metadata::{FileMetadata, read_metadata};
 use orc_rust::schema::RootDataType;
-use orc_rust::stripe::{Stripe, StripeMetadata};
+use orc_rust::stripe::Stripe;
 use personalize_plan::glue::StructField;
 
 use self::stripe::{StripeFooter, footer_range};
@@ -41,6 +41,8 @@ const NAME: &str = "ORC";
 const MAGIC: &[u8] = b"ORC";
 /// What is read of the end at first: the footer, unless it is longer.
 const TAIL: u64 = 16 * 1024;
+/// Stripes whose footers are asked for at the same time.
+const FOOTERS_AT_ONCE: usize = 64;
 
 /// An ORC file.
 pub(crate) struct Orc {
@@ -66,31 +68,32 @@ impl Orc {
         Ok(Self { file, metadata })
     }
 
-    fn schema(&self, of: &RootDataType) -> SchemaRef {
-        Arc::new(of.create_arrow_schema(&HashMap::new()))
-    }
-
     /// Looks into the stripes' footers.
     fn wanted(&self, columns: &RootDataType) -> io::Result<Wanted> {
-        let stripes = self.metadata.stripe_metadatas();
-        let footers = self.file.with_chunks(stripes.iter().map(footer_range));
-        let mut wanted = Wanted { ranges: Vec::with_capacity(stripes.len()), is_zoned: false };
-        for stripe in stripes {
-            let bytes = footers.get_bytes(stripe.footer_offset(), stripe.footer_length())?;
-            let footer = StripeFooter::new(bytes, self.metadata.compression())?;
-            wanted.is_zoned |= footer.has_zone();
-            let is_wanted = |column| columns.contains_column_index(column as usize);
-            let mut ranges = footer.wanted(stripe, is_wanted);
-            // The library reads it again, and first.
-            ranges.insert(0, footer_range(stripe));
-            wanted.ranges.push(ranges);
+        let mut wanted = Wanted { ranges: Vec::new(), is_zoned: false };
+        for stripes in self.metadata.stripe_metadatas().chunks(FOOTERS_AT_ONCE) {
+            let footers = self.file.with_chunks(stripes.iter().map(footer_range));
+            for stripe in stripes {
+                let bytes = footers.get_bytes(stripe.footer_offset(), stripe.footer_length())?;
+                let footer = StripeFooter::new(bytes, self.metadata.compression())?;
+                wanted.is_zoned |= footer.has_zone().map_err(io::Error::other)?;
+                let is_wanted = |column| columns.contains_column_index(column as usize);
+                let mut ranges = footer.wanted(stripe, is_wanted);
+                // The library reads it again, and first.
+                ranges.insert(0, footer_range(stripe));
+                wanted.ranges.push(ranges);
+            }
         }
         Ok(wanted)
     }
 }
 
-fn unreadable(fault: impl std::fmt::Display) -> ConvertError {
+fn unreadable(fault: impl Display) -> ConvertError {
     ConvertError::Unreadable { format: NAME, fault: fault.to_string() }
+}
+
+fn schema(of: &RootDataType) -> SchemaRef {
+    Arc::new(of.create_arrow_schema(&HashMap::new()))
 }
 
 /// The schema with decimal numbers of seconds for timestamps: any other type is too short for some
@@ -124,11 +127,12 @@ fn with_exact_timestamp(field: &FieldRef, zoned: bool) -> FieldRef {
 
 impl Columnar for Orc {
     fn columns(&self) -> Vec<StructField> {
-        columns(self.schema(self.metadata.root_data_type()).fields())
+        columns(schema(self.metadata.root_data_type()).fields())
     }
 
     fn rows(&self) -> u64 {
-        self.metadata.stripe_metadatas().iter().map(StripeMetadata::number_of_rows).sum()
+        let stripes = self.metadata.stripe_metadatas().iter();
+        stripes.fold(0, |rows, stripe| rows.saturating_add(stripe.number_of_rows()))
     }
 
     fn read(
@@ -141,7 +145,7 @@ impl Columnar for Orc {
         let names = wanted_columns(names, projection);
         let root = root.project(&ProjectionMask::named_roots(root, &names));
         let wanted = self.wanted(&root).map_err(unreadable)?;
-        let schema = with_exact_timestamps(&self.schema(&root), wanted.is_zoned);
+        let schema = with_exact_timestamps(&schema(&root), wanted.is_zoned);
         let stripes = self.metadata.stripe_metadatas().iter().zip(wanted.ranges);
         let mut stripes = stripes
             .map(|(stripe, ranges)| (stripe, self.file.with_chunks(ranges)))
@@ -151,18 +155,15 @@ impl Columnar for Orc {
         while let Some((number, (stripe, mut file))) = stripes.next() {
             // The beginning of the next stripe comes while this one is converted.
             stripes.peek();
-            let at = |row| {
-                move |fault: &dyn Display| ConvertError::Unreadable {
-                    format: NAME,
-                    fault: format!("stripe {number}, behind row {row}: {fault}"),
-                }
+            let unreadable_behind = |row: u64, fault: &dyn Display| {
+                unreadable(format!("stripe {number}, behind row {row}: {fault}"))
             };
             let streams = Stripe::new(&mut file, &self.metadata, &root, stripe);
-            let streams = streams.map_err(|fault| at(row)(&fault))?;
+            let streams = streams.map_err(|fault| unreadable_behind(row, &fault))?;
             let batches = NaiveStripeDecoder::new(streams, Arc::clone(&schema), BATCH_ROWS);
-            let expected = row + stripe.number_of_rows();
-            for batch in batches.map_err(|fault| at(row)(&fault))? {
-                let batch = batch.map_err(|fault| at(row)(&fault))?;
+            let expected = row.saturating_add(stripe.number_of_rows());
+            for batch in batches.map_err(|fault| unreadable_behind(row, &fault))? {
+                let batch = batch.map_err(|fault| unreadable_behind(row, &fault))?;
                 let before = row;
                 row += batch.num_rows() as u64;
                 let position = |at| Position::Stripe { row: before + at + 1, stripe: number };
@@ -174,12 +175,9 @@ impl Columnar for Orc {
                 }
             }
             if row != expected {
-                return Err(ConvertError::Unreadable {
-                    format: NAME,
-                    fault: format!(
-                        "stripe {number} ends behind row {row}, where the footer has {expected}"
-                    ),
-                });
+                return Err(unreadable(format!(
+                    "stripe {number} ends behind row {row}, where the footer has {expected}"
+                )));
             }
         }
         Ok(())
@@ -302,12 +300,16 @@ mod tests {
         let mut rows = 0;
         orc.read(&projection, |batch, _| {
             assert_eq!(batch.column_names(), ["wanted"]);
+            if let Some(next) = orc.metadata.stripe_metadatas().get(rows / ROWS + 1) {
+                let is_coming = input.announced().iter().any(|(start, _)| *start >= next.offset());
+                assert!(is_coming, "the stripe behind row {rows}");
+            }
             rows += batch.len();
             Ok(true)
         })
         .unwrap();
         assert_eq!(input.take_surprises(), [], "nobody knew of these");
-        assert_eq!(input.take_announced(), [], "these were not read");
+        assert_eq!(input.announced(), [], "these were not read");
         let read = source.bytes_read() - before;
         assert!(read < bytes.len() as u64 * 6 / 10, "{read} of {}", bytes.len());
         assert_eq!(rows, STRIPES * ROWS);

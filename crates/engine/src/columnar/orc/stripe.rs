@@ -9,11 +9,12 @@ use bytes::Bytes;
 use orc_rust::compression::{Compression, Decompressor};
 use orc_rust::stripe::StripeMetadata;
 
+use super::super::ranged::LARGEST_PIECE;
 use super::protobuf::{Message, Value};
 
-/// The longest footer that is looked at, decompressed.
+/// The longest footer, decompressed.
 const MAX_FOOTER: u64 = 64 * 1024 * 1024;
-/// Streams with less than that between them are read as one.
+/// Small streams with less than that between them are read as one.
 const NEAR: u64 = 64 * 1024;
 
 // Fields of the footer and of a stream.
@@ -28,6 +29,15 @@ pub(super) fn footer_range(stripe: &StripeMetadata) -> Range<u64> {
     start..start.saturating_add(stripe.footer_length())
 }
 
+/// Why a footer is not read.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Refusal {
+    #[error("the footer of a stripe is longer than 64 MiB")]
+    TooLong,
+    #[error("the footer of a stripe is damaged")]
+    Damaged,
+}
+
 /// A footer, decompressed.
 pub(super) struct StripeFooter(Vec<u8>);
 
@@ -35,22 +45,23 @@ impl StripeFooter {
     pub(super) fn new(bytes: Bytes, compression: Option<Compression>) -> io::Result<Self> {
         let mut footer = Vec::new();
         let decompressed = Decompressor::new(bytes, compression, Vec::new());
-        decompressed.take(MAX_FOOTER).read_to_end(&mut footer)?;
-        Ok(Self(footer))
-    }
-
-    /// The fields until one is none: what is wrong with it, the library says.
-    fn fields(&self) -> impl Iterator<Item = (u64, Value<'_>)> {
-        let mut message = Message::new(&self.0);
-        std::iter::from_fn(move || message.next().flatten())
+        decompressed.take(MAX_FOOTER + 1).read_to_end(&mut footer)?;
+        match footer.len() as u64 <= MAX_FOOTER {
+            true => Ok(Self(footer)),
+            false => Err(io::Error::other(Refusal::TooLong)),
+        }
     }
 
     /// Whether times were written in a zone other than UTC.
-    pub(super) fn has_zone(&self) -> bool {
-        self.fields().any(|(field, value)| match (field, value) {
-            (WRITER_TIMEZONE, Value::Bytes(zone)) => !matches!(zone, b"UTC" | b"GMT" | b"Etc/UTC"),
-            _ => false,
-        })
+    pub(super) fn has_zone(&self) -> Result<bool, Refusal> {
+        let mut has_zone = false;
+        let mut message = Message::new(&self.0);
+        while let Some((field, value)) = message.next().ok_or(Refusal::Damaged)? {
+            if let (WRITER_TIMEZONE, Value::Bytes(zone)) = (field, value) {
+                has_zone = !matches!(zone, b"UTC" | b"GMT" | b"Etc/UTC");
+            }
+        }
+        Ok(has_zone)
     }
 
     /// Where the streams of the wanted columns are in the file, in order.
@@ -61,13 +72,16 @@ impl StripeFooter {
     ) -> Vec<Range<u64>> {
         let mut wanted: Vec<Range<u64>> = Vec::new();
         let mut start = stripe.offset();
-        for (field, value) in self.fields() {
+        let mut message = Message::new(&self.0);
+        while let Some(Some((field, value))) = message.next() {
             let (STREAMS, Value::Bytes(stream)) = (field, value) else { continue };
             let (column, length) = column_and_length(stream);
             let end = start.saturating_add(length).min(stripe.footer_offset()).max(start);
             if is_wanted(column) {
                 match wanted.last_mut() {
-                    Some(last) if start - last.end < NEAR => last.end = end,
+                    Some(last) if start - last.end < NEAR && end - last.start <= LARGEST_PIECE => {
+                        last.end = end;
+                    }
                     _ => wanted.push(start..end),
                 }
             }
@@ -100,9 +114,10 @@ mod tests {
             let mut footer = vec![0x1a, zone.len() as u8];
             footer.extend(zone.as_bytes());
             let footer = StripeFooter::new(footer.into(), None).unwrap();
-            assert_eq!(footer.has_zone(), is_zone, "{zone}");
+            assert_eq!(footer.has_zone(), Ok(is_zone), "{zone}");
         }
-        assert!(!StripeFooter::new(Bytes::new(), None).unwrap().has_zone());
-        assert!(!StripeFooter::new(Bytes::from_static(b"\xff"), None).unwrap().has_zone());
+        let footer = |bytes| StripeFooter::new(Bytes::from_static(bytes), None).unwrap();
+        assert_eq!(footer(b"").has_zone(), Ok(false));
+        assert_eq!(footer(b"\xff").has_zone(), Err(Refusal::Damaged));
     }
 }

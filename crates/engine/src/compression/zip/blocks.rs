@@ -22,7 +22,7 @@ struct State {
     /// Where the block begins that is kept
     start: u64,
     block: Bytes,
-    /// Where what is read from first to last ends
+    /// The end of what is read in order
     end: u64,
 }
 
@@ -31,7 +31,7 @@ impl Blocks {
         Self { source, state: Mutex::default() }
     }
 
-    /// Says that all before `end` will be read, from first to last.
+    /// Says that what lies before `end` will be read in order, most likely all of it.
     pub(super) fn will_read_to(&self, end: u64) {
         self.state().end = end;
     }
@@ -138,7 +138,7 @@ mod tests {
             assert_eq!(read, bytes[start as usize..end as usize]);
         }
         assert_eq!(input.take_surprises(), [(0, 1000)], "the first");
-        assert_eq!(input.take_announced(), []);
+        assert_eq!(input.announced(), []);
         assert!(blocks.at(size).unwrap().is_empty());
     }
 

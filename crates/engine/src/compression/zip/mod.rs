@@ -91,7 +91,7 @@ impl Archive {
         let mut entries = read_index(&archive, &mut buffer)?;
         bound_entries(&mut entries, archive.directory_offset())?;
         entries.retain(|entry| entry.is_file);
-        archive.get_ref().will_read_to(archive.directory_offset());
+        archive.get_ref().will_read_to(entries.last().map_or(0, |last| last.bound));
         Ok((Self { archive }, entries))
     }
 
