@@ -41,7 +41,7 @@ functions: $(SAM_VENV)/installed
 
 test: build functions $(VENV)/installed $(LINT_VENV)/installed
 	cargo test --locked --workspace
-	CORPORA=$(CORPORA) $(VENV)/bin/python -m pytest --numprocesses 2 --dist loadgroup tests
+	CORPORA=$(CORPORA) $(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile tests
 
 # The stack on a local stand-in for AWS, to try it by hand.
 local: build functions $(VENV)/installed

@@ -60,14 +60,6 @@ def corpus(name):
     return folder
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """Has one process run a module's tests of a stack in their order: they build on each other."""
-    for item in items:
-        if "aws" in item.fixturenames:
-            item.add_marker(pytest.mark.xdist_group(item.module.__name__))
-
-
 @pytest.fixture(scope="session")
 def aws(tmp_path_factory):
     """The stand-in for AWS; its crawler sees what the program's `crawl` sees."""
