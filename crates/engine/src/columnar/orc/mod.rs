@@ -159,6 +159,8 @@ impl Columnar for Orc {
                 unreadable(format!("stripe {number}, behind row {row}: {fault}"))
             };
             let streams = Stripe::new(&mut file, &self.metadata, &root, stripe);
+            // It holds pieces that are not needed any more.
+            drop(file);
             let streams = streams.map_err(|fault| unreadable_behind(row, &fault))?;
             let batches = NaiveStripeDecoder::new(streams, Arc::clone(&schema), BATCH_ROWS);
             let expected = row.saturating_add(stripe.number_of_rows());
