@@ -39,6 +39,7 @@ run: build
 functions: $(SAM_VENV)/installed
 	$(SAM) build --parameter-overrides Architecture=$(ARCHITECTURE)
 
+# Tests of one file may build on each other.
 test: build functions $(VENV)/installed $(LINT_VENV)/installed
 	cargo test --locked --workspace
 	CORPORA=$(CORPORA) $(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile tests
@@ -66,10 +67,10 @@ bench-stages:
 bench-functions: build functions $(VENV)/installed
 	PYTHONPATH=tests $(VENV)/bin/python benchmarks/functions.py
 
+# `--examples`, of which there are none, resolves features as for clippy, so what that checked is used.
 lint:
 	cargo fmt --check
 	cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
-	# `--examples`, of which there are none, resolves features as for clippy, so what that checked is used.
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --all-features --no-deps --lib --bins --examples
 
 $(VENV)/installed: tests/requirements.txt

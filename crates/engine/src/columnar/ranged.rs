@@ -13,7 +13,7 @@ use crate::input::Source;
 const LEAST_READ: u64 = 64 * 1024;
 /// The pieces of all chunks together that are at hand, and as much again is on its way.
 const READ_AHEAD: u64 = 16 * 1024 * 1024;
-pub(crate) const LARGEST_PIECE: u64 = 4 * 1024 * 1024;
+const LARGEST_PIECE: u64 = 4 * 1024 * 1024;
 
 /// A source, read ahead within the chunks that will be wanted and nowhere else.
 #[derive(Clone)]
@@ -119,8 +119,17 @@ impl Ranged {
 
     /// The same source, of which these ranges will be read side by side.
     pub(crate) fn with_chunks(&self, chunks: impl IntoIterator<Item = Range<u64>>) -> Self {
-        let mut chunks: Vec<_> = chunks.into_iter().map(Chunk::new).collect();
+        let chunks: Vec<_> = chunks.into_iter().map(Chunk::new).collect();
         let piece = (READ_AHEAD / (chunks.len() as u64).max(1)).clamp(LEAST_READ, LARGEST_PIECE);
+        self.with_pieces(chunks, piece)
+    }
+
+    /// The same source, of which these ranges will be read, each of them at once.
+    pub(crate) fn with_whole_chunks(&self, chunks: impl IntoIterator<Item = Range<u64>>) -> Self {
+        self.with_pieces(chunks.into_iter().map(Chunk::new).collect(), u64::MAX)
+    }
+
+    fn with_pieces(&self, mut chunks: Vec<Chunk>, piece: u64) -> Self {
         for chunk in &mut chunks {
             chunk.announce(&self.source, piece);
         }

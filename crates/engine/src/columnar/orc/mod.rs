@@ -69,14 +69,19 @@ impl Orc {
     }
 
     /// Looks into the stripes' footers.
-    fn wanted(&self, columns: &RootDataType) -> io::Result<Wanted> {
+    fn wanted(&self, columns: &RootDataType) -> Result<Wanted, ConvertError> {
         let mut wanted = Wanted { ranges: Vec::new(), is_zoned: false };
         for stripes in self.metadata.stripe_metadatas().chunks(FOOTERS_AT_ONCE) {
             let footers = self.file.with_chunks(stripes.iter().map(footer_range));
             for stripe in stripes {
-                let bytes = footers.get_bytes(stripe.footer_offset(), stripe.footer_length())?;
-                let footer = StripeFooter::new(bytes, self.metadata.compression())?;
-                wanted.is_zoned |= footer.has_zone().map_err(io::Error::other)?;
+                let number = wanted.ranges.len();
+                let in_stripe =
+                    |fault: &dyn Display| unreadable(format!("stripe {number}: {fault}"));
+                let bytes = footers.get_bytes(stripe.footer_offset(), stripe.footer_length());
+                let footer = bytes
+                    .and_then(|bytes| StripeFooter::new(bytes, self.metadata.compression()))
+                    .map_err(|fault| in_stripe(&fault))?;
+                wanted.is_zoned |= footer.has_zone().map_err(|fault| in_stripe(&fault))?;
                 let is_wanted = |column| columns.contains_column_index(column as usize);
                 let mut ranges = footer.wanted(stripe, is_wanted);
                 // The library reads it again, and first.
@@ -144,7 +149,7 @@ impl Columnar for Orc {
         let names = root.children().iter().map(|column| column.name());
         let names = wanted_columns(names, projection);
         let root = root.project(&ProjectionMask::named_roots(root, &names));
-        let wanted = self.wanted(&root).map_err(unreadable)?;
+        let wanted = self.wanted(&root)?;
         let schema = with_exact_timestamps(&schema(&root), wanted.is_zoned);
         let stripes = self.metadata.stripe_metadatas().iter().zip(wanted.ranges);
         let mut stripes = stripes
@@ -159,8 +164,6 @@ impl Columnar for Orc {
                 unreadable(format!("stripe {number}, behind row {row}: {fault}"))
             };
             let streams = Stripe::new(&mut file, &self.metadata, &root, stripe);
-            // It holds pieces that are not needed any more.
-            drop(file);
             let streams = streams.map_err(|fault| unreadable_behind(row, &fault))?;
             let batches = NaiveStripeDecoder::new(streams, Arc::clone(&schema), BATCH_ROWS);
             let expected = row.saturating_add(stripe.number_of_rows());
@@ -206,7 +209,7 @@ impl Whole {
 
     /// The same file, of which these ranges will be read.
     fn with_chunks(&self, chunks: impl IntoIterator<Item = Range<u64>>) -> Self {
-        Self { ranged: self.ranged.with_chunks(chunks), tail: self.tail.clone() }
+        Self { ranged: self.ranged.with_whole_chunks(chunks), tail: self.tail.clone() }
     }
 
     /// Refuses types that the library must not see.

@@ -9,13 +9,13 @@ use bytes::Bytes;
 use orc_rust::compression::{Compression, Decompressor};
 use orc_rust::stripe::StripeMetadata;
 
-use super::super::ranged::LARGEST_PIECE;
 use super::protobuf::{Message, Value};
 
 /// The longest footer, decompressed.
 const MAX_FOOTER: u64 = 64 * 1024 * 1024;
-/// Small streams with less than that between them are read as one.
+/// Streams with less than that between them are read as one, if that is not long.
 const NEAR: u64 = 64 * 1024;
+const LONGEST_JOINED: u64 = 4 * 1024 * 1024;
 
 // Fields of the footer and of a stream.
 const STREAMS: u64 = 1;
@@ -32,9 +32,9 @@ pub(super) fn footer_range(stripe: &StripeMetadata) -> Range<u64> {
 /// Why a footer is not read.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
-    #[error("the footer of a stripe is longer than 64 MiB")]
+    #[error("its footer is longer than 64 MiB")]
     TooLong,
-    #[error("the footer of a stripe is damaged")]
+    #[error("its footer is damaged")]
     Damaged,
 }
 
@@ -79,7 +79,7 @@ impl StripeFooter {
             let end = start.saturating_add(length).min(stripe.footer_offset()).max(start);
             if is_wanted(column) {
                 match wanted.last_mut() {
-                    Some(last) if start - last.end < NEAR && end - last.start <= LARGEST_PIECE => {
+                    Some(last) if start - last.end < NEAR && end - last.start <= LONGEST_JOINED => {
                         last.end = end;
                     }
                     _ => wanted.push(start..end),
