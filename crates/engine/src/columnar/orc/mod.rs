@@ -190,7 +190,6 @@ impl Columnar for Orc {
 }
 
 /// A file whose tail is whole.
-#[derive(Clone)]
 struct Whole {
     ranged: Ranged,
     tail: Option<Tail>,

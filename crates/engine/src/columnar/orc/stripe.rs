@@ -106,7 +106,40 @@ fn column_and_length(stream: &[u8]) -> (u64, u64) {
 
 #[cfg(test)]
 mod tests {
+    use orc_rust::proto::StripeInformation;
+
+    use super::super::protobuf::push_varint;
     use super::*;
+
+    /// The ranges of column 1, where streams of these columns and lengths begin at 3.
+    fn ranges(streams: &[(u64, u64)]) -> Vec<Range<u64>> {
+        let mut footer = Vec::new();
+        for (column, length) in streams {
+            let mut stream = Vec::new();
+            for number in [COLUMN << 3, *column, LENGTH << 3, *length] {
+                push_varint(&mut stream, number);
+            }
+            footer.extend([(STREAMS as u8) << 3 | 2, stream.len() as u8]);
+            footer.extend(stream);
+        }
+        let information = StripeInformation {
+            offset: Some(3),
+            data_length: Some(10 * LONGEST_JOINED),
+            ..StripeInformation::default()
+        };
+        let stripe = StripeMetadata::try_from(&information).unwrap();
+        StripeFooter::new(footer.into(), None).unwrap().wanted(&stripe, |column| column == 1)
+    }
+
+    #[test]
+    fn near_streams_are_joined_unless_that_is_long() {
+        assert_eq!(ranges(&[(1, 10), (2, NEAR - 1), (1, 20)]), [3..NEAR + 32]);
+        assert_eq!(ranges(&[(1, 10), (2, NEAR), (1, 20)]), [3..13, NEAR + 13..NEAR + 33]);
+        let long = LONGEST_JOINED;
+        assert_eq!(ranges(&[(1, 10), (1, long), (2, 5)]), [3..13, 13..long + 13]);
+        assert_eq!(ranges(&[(2, 10)]), []);
+        assert_eq!(ranges(&[(1, u64::MAX), (1, 5)])[0], 3..10 * long + 3, "no more than there is");
+    }
 
     #[test]
     fn a_zone_is_one_that_is_not_utc() {

@@ -10,23 +10,23 @@ use bytes::Bytes;
 use super::protobuf::Message;
 
 /// The longest postscript: its length is one byte.
-pub(crate) const MAX_POSTSCRIPT: u64 = 255;
+pub(super) const MAX_POSTSCRIPT: u64 = 255;
 /// The field `metadataLength`, and as it is written where it is zero.
 const METADATA_LENGTH: u64 = 5;
 const NO_METADATA: [u8; 2] = [(METADATA_LENGTH as u8) << 3, 0];
 
 /// A postscript that is read in place of the file's own.
 #[derive(Debug, Clone)]
-pub(crate) struct Tail {
+pub(super) struct Tail {
     /// Where the file's own begins
-    pub(crate) start: u64,
+    pub(super) start: u64,
     /// With its length behind it
-    pub(crate) bytes: Bytes,
+    pub(super) bytes: Bytes,
 }
 
 /// The postscript that the last bytes of a file of that size should end with; none if they do, or
 /// if they are no postscript at all.
-pub(crate) fn completed(size: u64, last: &[u8]) -> Option<Tail> {
+pub(super) fn completed(size: u64, last: &[u8]) -> Option<Tail> {
     let (length, before) = last.split_last()?;
     let start = before.len().checked_sub(usize::from(*length))?;
     let postscript = &before[start..];
@@ -52,12 +52,12 @@ fn has_metadata_length(postscript: &[u8]) -> Option<bool> {
 
 impl Tail {
     /// The size of a file that ends with it.
-    pub(crate) fn file_size(&self) -> u64 {
+    pub(super) fn file_size(&self) -> u64 {
         self.start + self.bytes.len() as u64
     }
 
     /// The part of a range that lies in it, and how much lies before it.
-    pub(crate) fn split(&self, offset: u64, length: u64) -> io::Result<(u64, Bytes)> {
+    pub(super) fn split(&self, offset: u64, length: u64) -> io::Result<(u64, Bytes)> {
         let end = offset.checked_add(length).filter(|end| *end <= self.file_size());
         let end = end.ok_or(io::ErrorKind::UnexpectedEof)?;
         let before = self.start.saturating_sub(offset).min(length);

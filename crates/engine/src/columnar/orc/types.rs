@@ -27,7 +27,7 @@ const SUBTYPES: u64 = 2;
 
 /// Why types must not be read.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Refusal {
+pub(super) enum Refusal {
     #[error("its type {0} is held by its type {1}, which should come before it and alone hold it")]
     NoTree(u32, u32),
     #[error("its types are nested deeper than {MAX_NESTING} levels")]
@@ -37,14 +37,14 @@ pub(crate) enum Refusal {
 }
 
 /// What a postscript says of the footer before it.
-pub(crate) struct Footer {
-    pub(crate) length: u64,
+pub(super) struct Footer {
+    pub(super) length: u64,
     compression: Option<Compression>,
 }
 
 impl Footer {
     /// Nothing if that is no postscript; then the library says why.
-    pub(crate) fn of(postscript: &[u8]) -> Option<Self> {
+    pub(super) fn of(postscript: &[u8]) -> Option<Self> {
         let mut footer = None;
         let (mut kind, mut block_size) = (0, 256 * 1024);
         let mut message = Message::new(postscript);
@@ -60,7 +60,7 @@ impl Footer {
     }
 
     /// Checks the types in the footer.
-    pub(crate) fn check(&self, bytes: Bytes) -> io::Result<()> {
+    pub(super) fn check(&self, bytes: Bytes) -> io::Result<()> {
         let mut footer = Vec::new();
         let decompressed = Decompressor::new(bytes, self.compression, Vec::new());
         decompressed.take(MAX_FOOTER + 1).read_to_end(&mut footer)?;
