@@ -50,8 +50,6 @@ pub struct Profile {
     typed: Vec<StructField>,
     records: u64,
     faults: u64,
-    /// How many records are wanted, those of the files before included
-    last_record: u64,
     compressions: BTreeMap<&'static str, u64>,
 }
 
@@ -109,7 +107,8 @@ impl Profile {
         limits: Limits,
     ) -> io::Result<FileKind> {
         let source = Source::new(input);
-        self.last_record = self.seen().saturating_add(most.records);
+        // From here on, those of the files before are counted, too.
+        let most = Amount { records: self.seen().saturating_add(most.records), ..most };
         // A format's library may panic on a hostile file.
         catch(|| self.sample_source(&source, most, limits))
             .unwrap_or_else(|panic| Err(io::Error::other(ConvertError::Panic(panic))))
@@ -261,7 +260,7 @@ impl Profile {
 
     /// Whether there should be more, where so many bytes of the file were read.
     fn is_wanted(&self, read: u64, most: Amount) -> bool {
-        read < most.bytes && self.seen() < self.last_record
+        read < most.bytes && self.seen() < most.records
     }
 
     /// Takes in a record, or counts a broken one; false if that was enough.
