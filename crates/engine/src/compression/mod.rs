@@ -89,7 +89,7 @@ impl Compression {
         let blocks = BufReader::with_capacity(size.clamp(LEAST_BLOCK, BLOCK) as usize, input);
         Ok(match self {
             Self::None => Box::new(blocks),
-            Self::Gzip => Box::new(gzip::Members::new(blocks)),
+            Self::Gzip => gzip::decoder(blocks, size)?,
             Self::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(blocks)),
             Self::Zstd => zstd::decoder(blocks)?,
             Self::Snappy => snappy::decoder(blocks)?,

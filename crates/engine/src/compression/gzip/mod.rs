@@ -1,19 +1,38 @@
 //! gzip: members run together, with zeros behind them where a file was padded to whole blocks.
+//!
+//! A small file is decompressed at once (`small`), which is faster. Whatever is unusual about it is
+//! left to [`Members`].
 
-use std::io::{self, BufRead, Read};
+mod small;
+
+use std::io::{self, BufRead, Cursor, Read};
 
 use flate2::bufread::GzDecoder;
 
-use super::more_data;
+use super::{Reader, more_data};
+
+/// A reader of the content of a file; that it has no more than `size` bytes is a hint.
+pub(super) fn decoder(mut file: impl BufRead + Send + 'static, size: u64) -> io::Result<Reader> {
+    if size > small::LONGEST {
+        return Ok(Box::new(Members::new(file)));
+    }
+    let mut bytes = Vec::with_capacity(size as usize);
+    file.by_ref().take(small::LONGEST).read_to_end(&mut bytes)?;
+    let is_whole = file.fill_buf()?.is_empty();
+    match small::content(&bytes) {
+        Some(content) if is_whole => Ok(Box::new(Cursor::new(content))),
+        _ => Ok(Box::new(Members::new(Cursor::new(bytes).chain(file)))),
+    }
+}
 
 /// Reads member after member.
-pub(super) struct Members<R> {
+struct Members<R> {
     /// None behind the last one
     member: Option<GzDecoder<R>>,
 }
 
 impl<R: BufRead> Members<R> {
-    pub(super) fn new(reader: R) -> Self {
+    fn new(reader: R) -> Self {
         Self { member: Some(GzDecoder::new(reader)) }
     }
 }
