@@ -21,7 +21,7 @@ PEERS ?=
 export SAM_CLI_TELEMETRY := 0
 SAM := PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" sam
 
-.PHONY: run test local bench bench-plot bench-stages lint build functions clean
+.PHONY: run test test-crates local bench bench-plot bench-stages lint build functions clean
 
 build:
 	cargo build --release --locked --package personalize-pipeline
@@ -40,9 +40,11 @@ functions: $(SAM_VENV)/installed
 	$(SAM) build --parameter-overrides Architecture=$(ARCHITECTURE)
 
 # Tests of one file may build on each other.
-test: build functions $(VENV)/installed $(LINT_VENV)/installed
-	cargo test --locked --workspace
+test: build functions $(VENV)/installed $(LINT_VENV)/installed test-crates
 	CORPORA=$(CORPORA) $(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile tests
+
+test-crates:
+	cargo test --locked --workspace
 
 # The stack on a local stand-in for AWS, to try it by hand.
 local: build functions $(VENV)/installed

@@ -137,10 +137,13 @@ pub(crate) fn convert(
         bar: bar.clone(),
     };
     let next = AtomicUsize::new(0);
+    let work = || while assembly.convert_file(next.fetch_add(1, Ordering::Relaxed)) {};
     std::thread::scope(|scope| {
-        for _ in 0..threads.min(files.len()) {
-            scope.spawn(|| while assembly.convert_file(next.fetch_add(1, Ordering::Relaxed)) {});
+        for _ in 1..threads.min(files.len()) {
+            scope.spawn(work);
         }
+        // On this thread, too: its allocator has what the look at the source needed.
+        work();
     });
     bar.finish_and_clear();
     assembly.finish(rejects_path, folders)

@@ -1,5 +1,6 @@
 //! ORC: stripe by stripe, the needed columns only.
 
+mod decode;
 mod protobuf;
 mod stripe;
 mod tail;
@@ -11,26 +12,25 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow_array::StructArray;
+use arrow_array::{Array as _, StructArray};
 use arrow_schema::{
     DECIMAL128_MAX_PRECISION, DataType, Field, FieldRef, Fields, Schema, SchemaRef,
 };
 use bytes::Bytes;
-use orc_rust::array_decoder::NaiveStripeDecoder;
 use orc_rust::projection::ProjectionMask;
 use orc_rust::reader::ChunkReader;
 use orc_rust::reader::metadata::{FileMetadata, read_metadata};
 use orc_rust::schema::RootDataType;
-use orc_rust::stripe::Stripe;
 use personalize_plan::glue::StructField;
 
+use self::decode::{StripeDecoder, StripeFile};
 use self::stripe::{StripeFooter, footer_range};
 use self::tail::{MAX_POSTSCRIPT, Tail, completed};
 use self::types::Footer;
 use super::column::wanted_columns;
 use super::ranged::{Ranged, RangedReader};
 use super::types::columns;
-use super::{BATCH_ROWS, Columnar, scalar};
+use super::{Columnar, scalar};
 use crate::content;
 use crate::error::ConvertError;
 use crate::input::Source;
@@ -157,25 +157,25 @@ impl Columnar for Orc {
             .enumerate()
             .peekable();
         let mut row = 0;
-        while let Some((number, (stripe, mut file))) = stripes.next() {
+        while let Some((number, (stripe, file))) = stripes.next() {
             // The beginning of the next stripe comes while this one is converted.
             stripes.peek();
             let unreadable_behind = |row: u64, fault: &dyn Display| {
                 unreadable(format!("stripe {number}, behind row {row}: {fault}"))
             };
-            let streams = Stripe::new(&mut file, &self.metadata, &root, stripe);
-            let streams = streams.map_err(|fault| unreadable_behind(row, &fault))?;
-            let batches = NaiveStripeDecoder::new(streams, Arc::clone(&schema), BATCH_ROWS);
+            let file =
+                StripeFile::new(file, stripe).map_err(|fault| unreadable_behind(row, &fault))?;
+            let decoder = StripeDecoder::new(file, &self.metadata, &root, schema.fields(), stripe);
+            let mut decoder = decoder.map_err(|fault| unreadable_behind(row, &fault))?;
             let expected = row.saturating_add(stripe.number_of_rows());
-            for batch in batches.map_err(|fault| unreadable_behind(row, &fault))? {
+            while let Some(columns) = decoder.next_batch() {
+                let columns = columns.map_err(|fault| unreadable_behind(row, &fault))?;
+                let batch = StructArray::try_new(schema.fields().clone(), columns, None);
                 let batch = batch.map_err(|fault| unreadable_behind(row, &fault))?;
                 let before = row;
-                row += batch.num_rows() as u64;
+                row += batch.len() as u64;
                 let position = |at| Position::Stripe { row: before + at + 1, stripe: number };
-                // The batch has fields of its own, without the schema's marks.
-                let columns = batch.columns().to_vec();
-                let batch = StructArray::try_new(schema.fields().clone(), columns, None);
-                if !take(batch.map_err(unreadable)?, &position)? {
+                if !take(batch, &position)? {
                     return Ok(());
                 }
             }
@@ -260,7 +260,7 @@ impl ChunkReader for Whole {
 
 #[cfg(test)]
 mod tests {
-    use arrow_array::{Array as _, ArrayRef, Int64Array, RecordBatch};
+    use arrow_array::{ArrayRef, Int64Array, RecordBatch};
     use orc_rust::ArrowWriterBuilder;
 
     use super::*;
