@@ -79,13 +79,14 @@ $(VENV)/installed: tests/requirements.txt
 $(SAM_VENV)/installed: tests/requirements-sam.txt
 $(LINT_VENV)/installed: tests/requirements-lint.txt
 $(BENCH_VENV)/installed: benchmarks/requirements.txt
+# What is imported is compiled then: most is not.
 %/installed:
 	python3 -m venv $*
-	$*/bin/python -m pip install --quiet --requirement $<
+	$*/bin/python -m pip install --quiet --no-compile --requirement $<
 	touch $@
 
 $(BENCH_VENV)/spark: benchmarks/requirements-spark.txt $(BENCH_VENV)/installed
-	$(BENCH_VENV)/bin/python -m pip install --quiet --requirement $<
+	$(BENCH_VENV)/bin/python -m pip install --quiet --no-compile --requirement $<
 	touch $@
 
 # A package for Python is where the registries have simdjson's sources.
