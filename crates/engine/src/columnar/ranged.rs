@@ -14,8 +14,6 @@ const LEAST_READ: u64 = 64 * 1024;
 /// The pieces of all chunks together that are at hand, and as much again is on its way.
 const READ_AHEAD: u64 = 16 * 1024 * 1024;
 const LARGEST_PIECE: u64 = 4 * 1024 * 1024;
-/// Of chunks that are read whole.
-const WHOLE: u64 = u64::MAX;
 
 /// A source, read ahead within the chunks that will be wanted and nowhere else.
 #[derive(Clone)]
@@ -65,11 +63,6 @@ impl Chunk {
         }
         self.announce(source, piece);
         Ok(())
-    }
-
-    fn let_go(&mut self) {
-        self.pieces.clear();
-        self.at_hand.start = self.at_hand.end;
     }
 
     fn drop_first(&mut self) {
@@ -131,10 +124,9 @@ impl Ranged {
         self.with_pieces(chunks, piece)
     }
 
-    /// The same source, of which these ranges will be read, each of them at once. Which is asked for as
-    /// a whole is asked for once: it is not kept.
+    /// The same source, of which these ranges will be read, each of them at once.
     pub(crate) fn with_whole_chunks(&self, chunks: impl IntoIterator<Item = Range<u64>>) -> Self {
-        self.with_pieces(chunks.into_iter().map(Chunk::new).collect(), WHOLE)
+        self.with_pieces(chunks.into_iter().map(Chunk::new).collect(), u64::MAX)
     }
 
     fn with_pieces(&self, mut chunks: Vec<Chunk>, piece: u64) -> Self {
@@ -159,11 +151,7 @@ impl Ranged {
         let mut chunks = self.chunks();
         let holds = |chunk: &&mut Chunk| chunk.at_hand.start <= start && end <= chunk.range.end;
         if let Some(chunk) = chunks.iter_mut().find(holds) {
-            let bytes = chunk.bytes(start..end, &self.source, self.piece)?;
-            if self.piece == WHOLE && chunk.range == (start..end) {
-                chunk.let_go();
-            }
-            return Ok(bytes);
+            return chunk.bytes(start..end, &self.source, self.piece);
         }
         drop(chunks);
         self.source.read_range(start, usize::try_from(length).map_err(io::Error::other)?)
@@ -295,18 +283,6 @@ mod tests {
         ranged.bytes(10, 10).unwrap();
         ranged.bytes(end - 10, 10).unwrap();
         assert!(ranged.source.bytes_read() - before <= LARGEST_PIECE + 10);
-    }
-
-    #[test]
-    fn whole_chunks_are_kept_only_for_those_who_ask_for_parts() {
-        let (bytes, ranged) = ranged(1000);
-        let ranged = ranged.with_whole_chunks([0..500, 500..1000]);
-        assert_eq!(ranged.bytes(0, 500).unwrap(), bytes[..500]);
-        assert_eq!(ranged.bytes(500, 100).unwrap(), bytes[500..600]);
-        let pieces: Vec<_> = ranged.chunks().iter().map(|chunk| chunk.pieces.len()).collect();
-        assert_eq!(pieces, [0, 1]);
-        assert_eq!(ranged.bytes(600, 400).unwrap(), bytes[600..]);
-        assert_eq!(ranged.source.bytes_read(), 1000);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! A stripe's columns, decoded side by side.
 //!
-//! The library copies what a column's decoder reads. Its own reader of a stripe holds both, of all
-//! columns; here what was read of one is let go before the next is read.
+//! The library copies what a column's decoder reads, and its own reader of a stripe holds both, of
+//! all columns. Here what was read of a group of columns is let go before the next is read.
 
+use std::error::Error;
 use std::io;
 
 use arrow_array::ArrayRef;
@@ -17,9 +18,29 @@ use orc_rust::schema::RootDataType;
 use orc_rust::stripe::{Stripe, StripeMetadata};
 
 use super::Whole;
+use super::stripe::{ColumnGroup, footer_range};
 use crate::columnar::BATCH_ROWS;
 use crate::columnar::ranged::RangedReader;
 
+/// A stripe on its way.
+pub(super) struct StripeFile {
+    footer: Whole,
+    groups: Vec<(ColumnGroup, Whole)>,
+}
+
+impl StripeFile {
+    /// Announces what will be read.
+    pub(super) fn new(file: &Whole, stripe: &StripeMetadata, groups: Vec<ColumnGroup>) -> Self {
+        let footer = file.with_chunks([footer_range(stripe)]);
+        let announced = |group: ColumnGroup| {
+            let file = file.with_chunks(group.streams.iter().cloned());
+            (group, file)
+        };
+        Self { footer, groups: groups.into_iter().map(announced).collect() }
+    }
+}
+
+/// The decoders of a stripe's columns.
 pub(super) struct StripeDecoder {
     columns: Vec<Box<dyn ArrayBatchDecoder>>,
     /// Rows that are not decoded yet
@@ -29,18 +50,26 @@ pub(super) struct StripeDecoder {
 impl StripeDecoder {
     /// Reads the columns of `root`, which become arrays of the types of `fields`.
     pub(super) fn new(
-        mut file: StripeFile,
+        file: StripeFile,
         metadata: &FileMetadata,
         root: &RootDataType,
         fields: &Fields,
         stripe: &StripeMetadata,
-    ) -> Result<Self, OrcError> {
+    ) -> Result<Self, Box<dyn Error>> {
+        let footer = file.footer.get_bytes(stripe.footer_offset(), stripe.footer_length())?;
         let mut columns = Vec::new();
-        for (column, field) in root.children().iter().zip(fields) {
-            let index = column.data_type().column_index();
-            let root = root.project(&ProjectionMask::roots(root, [index]));
+        for (group, file) in file.groups {
+            let indexes = root.children()[group.columns.clone()].iter();
+            let indexes = indexes.map(|column| column.data_type().column_index());
+            let fields = &fields[group.columns.clone()];
+            let root = match fields.len() == root.children().len() {
+                true => root.clone(),
+                false => root.project(&ProjectionMask::roots(root, indexes)),
+            };
+            let footer_offset = stripe.footer_offset();
+            let mut file = GroupFile { file, group, footer: footer.clone(), footer_offset };
             let streams = Stripe::new(&mut file, metadata, &root, stripe)?;
-            for column in streams.columns() {
+            for (column, field) in streams.columns().iter().zip(fields) {
                 columns.push(array_decoder_factory(column, field.data_type(), &streams)?);
             }
         }
@@ -58,22 +87,16 @@ impl StripeDecoder {
     }
 }
 
-/// A file of which a stripe's footer is at hand: the library reads it for each column.
-pub(super) struct StripeFile {
+/// A file as the library reads a group from it: it asks for the stripe's footer each time, and for
+/// all streams of a column, although it needs no index.
+struct GroupFile {
     file: Whole,
+    group: ColumnGroup,
     footer: Bytes,
     footer_offset: u64,
 }
 
-impl StripeFile {
-    pub(super) fn new(file: Whole, stripe: &StripeMetadata) -> io::Result<Self> {
-        let footer_offset = stripe.footer_offset();
-        let footer = file.get_bytes(footer_offset, stripe.footer_length())?;
-        Ok(Self { file, footer, footer_offset })
-    }
-}
-
-impl ChunkReader for StripeFile {
+impl ChunkReader for GroupFile {
     type T = RangedReader;
 
     fn len(&self) -> u64 {
@@ -85,9 +108,12 @@ impl ChunkReader for StripeFile {
     }
 
     fn get_bytes(&self, offset: u64, length: u64) -> io::Result<Bytes> {
-        match offset == self.footer_offset && length == self.footer.len() as u64 {
-            true => Ok(self.footer.clone()),
-            false => self.file.get_bytes(offset, length),
+        if (offset, length) == (self.footer_offset, self.footer.len() as u64) {
+            return Ok(self.footer.clone());
+        }
+        match length > 0 && self.group.reads(offset) {
+            true => self.file.get_bytes(offset, length),
+            false => Ok(Bytes::new()),
         }
     }
 }

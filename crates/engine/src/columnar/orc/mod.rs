@@ -24,7 +24,7 @@ use orc_rust::schema::RootDataType;
 use personalize_plan::glue::StructField;
 
 use self::decode::{StripeDecoder, StripeFile};
-use self::stripe::{StripeFooter, footer_range};
+use self::stripe::{ColumnGroup, Columns, StripeFooter, footer_range};
 use self::tail::{MAX_POSTSCRIPT, Tail, completed};
 use self::types::Footer;
 use super::column::wanted_columns;
@@ -52,8 +52,7 @@ pub(crate) struct Orc {
 
 /// What is wanted of the stripes.
 struct Wanted {
-    /// Where it is in each stripe
-    ranges: Vec<Vec<Range<u64>>>,
+    groups: Vec<Vec<ColumnGroup>>,
     /// Whether times were written in a zone other than UTC
     is_zoned: bool,
 }
@@ -69,12 +68,13 @@ impl Orc {
     }
 
     /// Looks into the stripes' footers.
-    fn wanted(&self, columns: &RootDataType) -> Result<Wanted, ConvertError> {
-        let mut wanted = Wanted { ranges: Vec::new(), is_zoned: false };
+    fn wanted(&self, root: &RootDataType) -> Result<Wanted, ConvertError> {
+        let columns = Columns::of(root);
+        let mut wanted = Wanted { groups: Vec::new(), is_zoned: false };
         for stripes in self.metadata.stripe_metadatas().chunks(FOOTERS_AT_ONCE) {
             let footers = self.file.with_chunks(stripes.iter().map(footer_range));
             for stripe in stripes {
-                let number = wanted.ranges.len();
+                let number = wanted.groups.len();
                 let in_stripe =
                     |fault: &dyn Display| unreadable(format!("stripe {number}: {fault}"));
                 let bytes = footers.get_bytes(stripe.footer_offset(), stripe.footer_length());
@@ -82,11 +82,8 @@ impl Orc {
                     .and_then(|bytes| StripeFooter::new(bytes, self.metadata.compression()))
                     .map_err(|fault| in_stripe(&fault))?;
                 wanted.is_zoned |= footer.has_zone().map_err(|fault| in_stripe(&fault))?;
-                let is_wanted = |column| columns.contains_column_index(column as usize);
-                let mut ranges = footer.wanted(stripe, is_wanted);
-                // The library reads it again, and first.
-                ranges.insert(0, footer_range(stripe));
-                wanted.ranges.push(ranges);
+                let groups = footer.groups(stripe, &columns);
+                wanted.groups.push(groups.map_err(|fault| in_stripe(&fault))?);
             }
         }
         Ok(wanted)
@@ -151,9 +148,9 @@ impl Columnar for Orc {
         let root = root.project(&ProjectionMask::named_roots(root, &names));
         let wanted = self.wanted(&root)?;
         let schema = with_exact_timestamps(&schema(&root), wanted.is_zoned);
-        let stripes = self.metadata.stripe_metadatas().iter().zip(wanted.ranges);
+        let stripes = self.metadata.stripe_metadatas().iter().zip(wanted.groups);
         let mut stripes = stripes
-            .map(|(stripe, ranges)| (stripe, self.file.with_chunks(ranges)))
+            .map(|(stripe, groups)| (stripe, StripeFile::new(&self.file, stripe, groups)))
             .enumerate()
             .peekable();
         let mut row = 0;
@@ -163,8 +160,6 @@ impl Columnar for Orc {
             let unreadable_behind = |row: u64, fault: &dyn Display| {
                 unreadable(format!("stripe {number}, behind row {row}: {fault}"))
             };
-            let file =
-                StripeFile::new(file, stripe).map_err(|fault| unreadable_behind(row, &fault))?;
             let decoder = StripeDecoder::new(file, &self.metadata, &root, schema.fields(), stripe);
             let mut decoder = decoder.map_err(|fault| unreadable_behind(row, &fault))?;
             let expected = row.saturating_add(stripe.number_of_rows());
