@@ -79,7 +79,7 @@ $(VENV)/installed: tests/requirements.txt
 $(SAM_VENV)/installed: tests/requirements-sam.txt
 $(LINT_VENV)/installed: tests/requirements-lint.txt
 $(BENCH_VENV)/installed: benchmarks/requirements.txt
-# What is imported is compiled then: most is not.
+# Modules are compiled when they are first imported; most never are.
 %/installed:
 	python3 -m venv $*
 	$*/bin/python -m pip install --quiet --no-compile --requirement $<

@@ -142,7 +142,7 @@ pub(crate) fn convert(
         for _ in 1..threads.min(files.len()) {
             scope.spawn(work);
         }
-        // On this thread, too: its allocator has what the look at the source needed.
+        // Memory that is freed stays with its thread: what the look at the source needed is used again.
         work();
     });
     bar.finish_and_clear();

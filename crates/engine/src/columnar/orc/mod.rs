@@ -264,7 +264,7 @@ mod tests {
     const STRIPES: usize = 3;
     const ROWS: usize = 20_000;
 
-    /// Three stripes of two columns of random numbers.
+    /// Three stripes of three columns of random numbers.
     fn file() -> Bytes {
         let mut number = 1_u64;
         let mut column = || {
@@ -275,8 +275,10 @@ mod tests {
             Arc::new(Int64Array::from_iter_values(numbers.take(ROWS))) as ArrayRef
         };
         let mut file = Vec::new();
-        let mut batch =
-            || RecordBatch::try_from_iter([("idle", column()), ("wanted", column())]).unwrap();
+        let mut batch = || {
+            RecordBatch::try_from_iter(["first", "idle", "last"].map(|name| (name, column())))
+                .unwrap()
+        };
         let mut writer = ArrowWriterBuilder::new(&mut file, batch().schema()).try_build().unwrap();
         for _ in 0..STRIPES {
             writer.write(&batch()).unwrap();
@@ -295,10 +297,11 @@ mod tests {
         input.take_surprises();
         let before = source.bytes_read();
         let mut projection = Projection::empty();
-        projection.add(&"wanted".parse().unwrap());
+        projection.add(&"first".parse().unwrap());
+        projection.add(&"last".parse().unwrap());
         let mut rows = 0;
         orc.read(&projection, |batch, _| {
-            assert_eq!(batch.column_names(), ["wanted"]);
+            assert_eq!(batch.column_names(), ["first", "last"]);
             if let Some(next) = orc.metadata.stripe_metadatas().get(rows / ROWS + 1) {
                 let is_coming = input.announced().iter().any(|(start, _)| *start >= next.offset());
                 assert!(is_coming, "the stripe behind row {rows}");
@@ -310,7 +313,7 @@ mod tests {
         assert_eq!(input.take_surprises(), [], "nobody knew of these");
         assert_eq!(input.announced(), [], "these were not read");
         let read = source.bytes_read() - before;
-        assert!(read < bytes.len() as u64 * 6 / 10, "{read} of {}", bytes.len());
+        assert!(read < bytes.len() as u64 * 7 / 10, "{read} of {}", bytes.len());
         assert_eq!(rows, STRIPES * ROWS);
     }
 }
