@@ -201,10 +201,11 @@ mod tests {
 
     const INDEX: u64 = 6;
 
+    /// The columns and the ends of streams of each.
+    type Groups = Vec<(Range<usize>, Vec<(u64, u64)>)>;
+
     /// The groups of columns 1 and 2, where streams of these kinds, columns and lengths begin at 3.
-    fn groups(
-        streams: &[(u64, u64, u64)],
-    ) -> Result<Vec<(Range<usize>, Vec<(u64, u64)>)>, Refusal> {
+    fn groups(streams: &[(u64, u64, u64)]) -> Result<Groups, Refusal> {
         let mut footer = Vec::new();
         for (kind, column, length) in streams {
             let mut stream = Vec::new();
