@@ -19,6 +19,8 @@ TASKS ?=
 PEERS ?=
 
 export SAM_CLI_TELEMETRY := 0
+# Cargo has a jobserver of its own.
+unexport MAKEFLAGS
 SAM := PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" sam
 
 .PHONY: run test test-crates local bench bench-plot bench-stages lint build functions clean
