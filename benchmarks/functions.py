@@ -16,7 +16,7 @@ import subprocess
 import tempfile
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import md5
@@ -96,9 +96,12 @@ class _Handler(Handler):
             self.send_header("x-amz-checksum-crc32", checksum)
         self.end_headers()
         try:
-            self._send(memoryview(body)[start:end])
+            if self.command == "GET":
+                self._send(memoryview(body)[start:end])
         except ConnectionError:
             self.close_connection = True
+
+    do_HEAD = do_GET
 
     def _send(self, body: memoryview) -> None:
         begun, slice_ = time.monotonic(), 1 << 18
@@ -120,12 +123,13 @@ def crc32(body: bytes) -> str:
 
 @dataclass
 class Case:
-    """Objects that are converted, and how many bytes of JSON are in them."""
+    """Objects that are converted, and how many bytes and records of JSON are in them."""
 
     name: str
     stack: Stack
     objects: list[bytes]
     json_bytes: int
+    records: int
 
 
 @dataclass
@@ -173,14 +177,23 @@ def cases(segment: Stack, flat: Stack, columns: Stack, size: int, count: int) ->
     large = events * max(1, size // len(events))
     packed = gzip.compress(large, compresslevel=6)
     small = list(slices(events, 50_000, count))
-    records = sample("firehose", 100_000)
-    rows = records * max(1, size // len(records))
-    yield Case("Segment events, one object", segment, [large], len(large))
-    yield Case("the same, .gz", segment, [packed], len(large))
+    rows = sample("firehose", 100_000)
+    rows *= max(1, size // len(rows))
+
+    def case(name: str, stack: Stack, objects: list[bytes], text: Iterable[bytes]) -> Case:
+        return Case(name, stack, objects, sum(map(len, text)), sum(map(records, text)))
+
+    yield case("Segment events, one object", segment, [large], [large])
+    yield case("the same, .gz", segment, [packed], [large])
     name = f"Segment events, {count} × 50 KB, .gz"
-    yield Case(name, segment, [gzip.compress(text) for text in small], sum(map(len, small)))
-    yield Case("flat records, all kept, one object", flat, [rows], len(rows))
-    yield Case("the same as Parquet", columns, [parquet(rows)], len(rows))
+    yield case(name, segment, [gzip.compress(text) for text in small], small)
+    yield case("flat records, all kept, one object", flat, [rows], [rows])
+    yield case("the same as Parquet", columns, [parquet(rows)], [rows])
+
+
+def records(text: bytes) -> int:
+    """How many JSON objects there are, in lines or run together."""
+    return text.count(b"}{") + text.count(b"}\n") + text.endswith(b"}")
 
 
 def processes(function: str) -> list[Path]:
@@ -228,6 +241,9 @@ def measure(aws: LocalAws, s3: S3, case: Case, number: int, concurrency: int) ->
     wall = time.monotonic() - begun
     assert all(answer == ({"batchItemFailures": []}, False) for answer in answers), answers
     found = processes(function)
+    receipts = stack.receipts()
+    read = sum(receipts[key]["counts"]["records_read"] for key in objects)
+    assert read == case.records, f"{read} of {case.records} records"
     gets = sum(method in ("GET", "HEAD") for method, _, _ in s3.requests)
     return Result(
         cpu_seconds=sum(map(cpu_seconds, found)),
