@@ -20,7 +20,7 @@ PEERS ?=
 
 export SAM_CLI_TELEMETRY := 0
 # Cargo has a jobserver of its own.
-unexport MAKEFLAGS
+unexport MAKEFLAGS MFLAGS
 SAM := PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" sam
 
 .PHONY: run test test-crates local bench bench-plot bench-stages lint build functions clean
