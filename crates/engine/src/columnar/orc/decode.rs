@@ -5,6 +5,7 @@
 
 use std::error::Error;
 use std::io;
+use std::ops::Range;
 
 use arrow_array::ArrayRef;
 use arrow_schema::Fields;
@@ -66,8 +67,13 @@ impl StripeDecoder {
                 true => root.clone(),
                 false => root.project(&ProjectionMask::roots(root, indexes)),
             };
-            let footer_offset = stripe.footer_offset();
-            let mut file = GroupFile { file, group, footer: footer.clone(), footer_offset };
+            let mut file = GroupFile {
+                file,
+                group,
+                footer: footer.clone(),
+                footer_offset: stripe.footer_offset(),
+                indexes: stripe.offset()..stripe.offset().saturating_add(stripe.index_length()),
+            };
             let streams = Stripe::new(&mut file, metadata, &root, stripe)?;
             for (column, field) in streams.columns().iter().zip(fields) {
                 columns.push(array_decoder_factory(column, field.data_type(), &streams)?);
@@ -94,6 +100,8 @@ struct GroupFile {
     group: ColumnGroup,
     footer: Bytes,
     footer_offset: u64,
+    /// Where the stripe's indexes are
+    indexes: Range<u64>,
 }
 
 impl ChunkReader for GroupFile {
@@ -111,9 +119,10 @@ impl ChunkReader for GroupFile {
         if (offset, length) == (self.footer_offset, self.footer.len() as u64) {
             return Ok(self.footer.clone());
         }
-        match length > 0 && self.group.reads(offset) {
-            true => self.file.get_bytes(offset, length),
-            false => Ok(Bytes::new()),
+        let is_index = self.indexes.contains(&offset) && !self.group.reads(offset);
+        match is_index || length == 0 {
+            true => Ok(Bytes::new()),
+            false => self.file.get_bytes(offset, length),
         }
     }
 }

@@ -83,7 +83,7 @@ impl StripeFooter {
         let mut message = Message::new(&self.0);
         while let Some((field, value)) = message.next().ok_or(Refusal::Damaged)? {
             let (STREAMS, Value::Bytes(stream)) = (field, value) else { continue };
-            let stream = Stream::new(stream);
+            let stream = Stream::new(stream).ok_or(Refusal::Damaged)?;
             let end = start.saturating_add(stream.length);
             if let Some(column) = columns.places.get(&stream.column)
                 && !INDEXES.contains(&stream.kind)
@@ -177,10 +177,11 @@ struct Stream {
 }
 
 impl Stream {
-    fn new(message: &[u8]) -> Self {
+    /// Nothing if it is no message.
+    fn new(message: &[u8]) -> Option<Self> {
         let mut stream = Self::default();
         let mut message = Message::new(message);
-        while let Some(Some((field, value))) = message.next() {
+        while let Some((field, value)) = message.next()? {
             match (field, value) {
                 (KIND, Value::Number(kind)) => stream.kind = kind,
                 (COLUMN, Value::Number(column)) => stream.column = column,
@@ -188,7 +189,7 @@ impl Stream {
                 _ => {}
             }
         }
-        stream
+        Some(stream)
     }
 }
 
@@ -268,6 +269,15 @@ mod tests {
         for streams in [[(1, 5, data), (1, 2, 1)], [(1, 5, u64::MAX), (1, 2, 1)]] {
             assert_eq!(groups(&streams), Err(Refusal::Damaged));
         }
+    }
+
+    #[test]
+    fn streams_that_are_no_messages_are_refused() {
+        let stripe = StripeMetadata::try_from(&StripeInformation::default()).unwrap();
+        let columns = Columns { count: 1, places: HashMap::from([(1, 0)]) };
+        let footer = Bytes::from_static(&[(STREAMS as u8) << 3 | 2, 2, 0xff, 0xff]);
+        let footer = StripeFooter::new(footer, None).unwrap();
+        assert_eq!(footer.groups(&stripe, &columns), Err(Refusal::Damaged));
     }
 
     #[test]
