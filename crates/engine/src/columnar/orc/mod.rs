@@ -256,7 +256,7 @@ impl ChunkReader for Whole {
 #[cfg(test)]
 mod tests {
     use arrow_array::{ArrayRef, Int64Array, RecordBatch};
-    use orc_rust::ArrowWriterBuilder;
+    use orc_rust::{ArrowReaderBuilder, ArrowWriterBuilder};
 
     use super::*;
     use crate::input::tests::Watched;
@@ -264,15 +264,15 @@ mod tests {
     const STRIPES: usize = 3;
     const ROWS: usize = 20_000;
 
-    /// Three stripes of three columns of random numbers.
-    fn file() -> Bytes {
+    /// Stripes of so many rows of three columns of random numbers.
+    fn file(stripes: usize, rows: usize) -> Bytes {
         let mut number = 1_u64;
         let mut column = || {
             let numbers = std::iter::repeat_with(|| {
                 number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                 (number >> 1) as i64
             });
-            Arc::new(Int64Array::from_iter_values(numbers.take(ROWS))) as ArrayRef
+            Arc::new(Int64Array::from_iter_values(numbers.take(rows))) as ArrayRef
         };
         let mut file = Vec::new();
         let mut batch = || {
@@ -280,7 +280,7 @@ mod tests {
                 .unwrap()
         };
         let mut writer = ArrowWriterBuilder::new(&mut file, batch().schema()).try_build().unwrap();
-        for _ in 0..STRIPES {
+        for _ in 0..stripes {
             writer.write(&batch()).unwrap();
             writer.flush_stripe().unwrap();
         }
@@ -290,7 +290,7 @@ mod tests {
 
     #[test]
     fn what_is_read_was_announced_and_is_of_wanted_columns() {
-        let bytes = file();
+        let bytes = file(STRIPES, ROWS);
         let input = Watched::new(bytes.clone());
         let source = Source::new(Arc::clone(&input) as _);
         let orc = Orc::open(&source).unwrap();
@@ -315,5 +315,20 @@ mod tests {
         let read = source.bytes_read() - before;
         assert!(read < bytes.len() as u64 * 7 / 10, "{read} of {}", bytes.len());
         assert_eq!(rows, STRIPES * ROWS);
+    }
+
+    #[test]
+    fn columns_of_several_groups_are_those_of_the_librarys_own_reader() {
+        let bytes = file(1, 600_000);
+        let expected = ArrowReaderBuilder::try_new(bytes.clone()).unwrap().with_batch_size(2048);
+        let mut expected = expected.build();
+        let orc = Orc::open(&Source::new(Arc::new(bytes))).unwrap();
+        assert_eq!(orc.wanted(orc.metadata.root_data_type()).unwrap().groups[0].len(), 3);
+        orc.read(&Projection::everything(), |batch, _| {
+            assert_eq!(batch.columns(), expected.next().unwrap().unwrap().columns());
+            Ok(true)
+        })
+        .unwrap();
+        assert!(expected.next().is_none());
     }
 }
