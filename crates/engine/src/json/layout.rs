@@ -146,13 +146,18 @@ const UP_TO: [u128; LANES] = {
     masks
 };
 
-/// Where a gap that begins so is among those of its place in the index: by the bytes up to its
-/// second quote, or to a line break and the quote behind it.
-#[inline(always)]
-fn hashed(block: &Block) -> usize {
+/// The second quote of a gap that begins so, or of a line break and a quote the latter; none in it is
+/// a place behind it.
+fn name_end(block: &Block) -> u32 {
     let ends = lanes::string_specials(block);
-    let behind_first = ends & ends.wrapping_sub(1);
-    let own = UP_TO.get(behind_first.trailing_zeros() as usize).copied().unwrap_or(u128::MAX);
+    (ends & ends.wrapping_sub(1)).trailing_zeros()
+}
+
+/// Where a gap that begins so is among those of its place in the index: by the bytes up to the
+/// [`name_end`].
+#[inline(always)]
+fn hashed(block: &Block, name_end: u32) -> usize {
+    let own = UP_TO.get(name_end as usize).copied().unwrap_or(u128::MAX);
     let bits = u128::from_le_bytes(*block) & own;
     let mixed = ((bits >> 64) as u64 ^ bits as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (mixed >> 32) as usize % INDEXED
@@ -210,10 +215,21 @@ impl Layout {
     }
 
     /// The same where members come in any order: gaps are found by their first names.
-    #[inline(always)]
     pub(super) fn by_name(&self, last: GapId, bytes: &[u8], at: usize) -> Option<&Follower> {
+        self.by_name_up_to(name_end(lanes::block(bytes, at)?), last, bytes, at)
+    }
+
+    /// The same where the [`name_end`] is known, or is that of more bytes than a block.
+    #[inline(always)]
+    pub(super) fn by_name_up_to(
+        &self,
+        name_end: u32,
+        last: GapId,
+        bytes: &[u8],
+        at: usize,
+    ) -> Option<&Follower> {
         let block = lanes::block(bytes, at)?;
-        let place = self.gaps[usize::from(last.0)].index + hashed(block);
+        let place = self.gaps[usize::from(last.0)].index + hashed(block, name_end);
         self.either(&self.by_first_name[place], block, bytes, at)
     }
 
@@ -287,7 +303,7 @@ impl Layout {
         };
         let follower = self.follower(gap, text);
         if let Some(block) = lanes::block(bytes, range.start) {
-            let place = self.gaps[usize::from(last.0)].index + hashed(block);
+            let place = self.gaps[usize::from(last.0)].index + hashed(block, name_end(block));
             remember(&mut self.by_first_name[place], follower);
         }
         self.follow(last, follower);

@@ -1,8 +1,10 @@
 //! JSON: framing finds where records begin and end, decoding notes where the plan's values lie.
 
+mod ahead;
 mod frame;
 mod layout;
 mod notes;
+mod quotes;
 mod read;
 mod records;
 mod scan;

@@ -10,20 +10,9 @@ pub(crate) fn string(bytes: &[u8], at: usize) -> Result<(usize, bool), Stop> {
     closed_at(bytes, end)
 }
 
-/// The same for strings of which nobody knows how long they are: found without a branch that the
-/// processor would take wrongly as often as not, unless they are long.
-#[inline(always)]
-pub(crate) fn string_of_any_length(bytes: &[u8], at: usize) -> Result<(usize, bool), Stop> {
-    let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk()) else {
-        return string(bytes, at);
-    };
-    let specials = lanes::string_specials_of_word(word);
-    closed_at(bytes, at + specials.trailing_zeros() as usize)
-}
-
 /// The same for a string that has no special characters before `end`.
 #[inline(always)]
-fn closed_at(bytes: &[u8], end: usize) -> Result<(usize, bool), Stop> {
+pub(super) fn closed_at(bytes: &[u8], end: usize) -> Result<(usize, bool), Stop> {
     if bytes.get(end) == Some(&b'"') {
         return Ok((end, false));
     }

@@ -1,13 +1,14 @@
 //! Walks over one JSON object, checks all of it and notes where the wanted values lie.
 
-use super::layout::{Bracket, Crossing, Follower, GapId, Layout, Next, Shortcut};
+use super::ahead::{Ahead, InAnyOrder, InOrder, Trial};
+use super::layout::{Bracket, Crossing, GapId, Layout, Next, Shortcut};
 use super::notes::{JsonRecord, Kind, Notes};
 use super::read::unescape_into;
 use super::scan::{
     self, Found, Key, Stop, byte, check_depth, few_digits, few_digits_with_point, literal, number,
     skip_value, skip_white_space, syntax,
 };
-use super::strings::{string, string_of_any_length};
+use super::strings::string;
 use crate::lanes::LANES;
 use crate::projection::{NodeId, Projection};
 use crate::value::Slot;
@@ -27,18 +28,6 @@ pub(crate) struct Walker {
 
 /// How often it is tried anew whether members come in the order of the record before.
 const TRIED_EVERY: u64 = 64;
-
-/// Rarely needed where members come in the order of the record before.
-#[inline(never)]
-fn by_name<'l>(layout: &'l Layout, gap: GapId, bytes: &[u8], at: usize) -> Option<&'l Follower> {
-    layout.by_name(gap, bytes, at)
-}
-
-/// Rarely needed where members come in any order.
-#[inline(never)]
-fn guess<'l>(layout: &'l Layout, gap: GapId, bytes: &[u8], at: usize) -> Option<&'l Follower> {
-    layout.guess(gap, bytes, at)
-}
 
 impl Walker {
     pub(crate) fn new(projection: Projection) -> Self {
@@ -75,35 +64,19 @@ impl Walker {
 
     #[inline(never)]
     fn walk_in_order(&mut self, bytes: &[u8], at: usize) -> Found {
-        self.walk_by::<false>(bytes, at, |layout, gap, bytes, at| {
-            layout.guess(gap, bytes, at).or_else(|| by_name(layout, gap, bytes, at))
-        })
+        self.walk_by(InOrder, bytes, at)
     }
 
     #[inline(never)]
     fn walk_in_any_order(&mut self, bytes: &[u8], at: usize) -> Found {
-        self.walk_by::<true>(bytes, at, |layout, gap, bytes, at| {
-            layout.by_name(gap, bytes, at).or_else(|| guess(layout, gap, bytes, at))
-        })
+        self.walk_by(InAnyOrder::new(at), bytes, at)
     }
 
-    /// Walks as if members came in the order of the record before, and finds out whether they do.
-    ///
-    /// What followed by name is remembered here and only here: so what comes often soon is what is
-    /// tried first, and what comes seldom does not displace it for long.
     #[inline(never)]
     fn try_order(&mut self, bytes: &[u8], at: usize) -> Found {
-        let (mut guessed, mut named) = (0, 0);
-        let end = self.walk_by::<false>(bytes, at, |layout, gap, bytes, at| {
-            if layout.guess(gap, bytes, at).is_some() {
-                guessed += 1;
-            } else if let Some(found) = by_name(layout, gap, bytes, at).copied() {
-                named += 1;
-                layout.follow(gap, found);
-            }
-            layout.guess(gap, bytes, at)
-        });
-        self.in_any_order = named > guessed;
+        let mut trial = Trial::default();
+        let end = self.walk_by(&mut trial, bytes, at);
+        self.in_any_order = trial.is_in_any_order();
         end
     }
 
@@ -112,15 +85,9 @@ impl Walker {
         self.may_have_line_breaks
     }
 
-    /// Walks over an object, where `known` finds a gap that is known at a place behind another. Where
-    /// members come in any order, how long a string is does not follow from what was before it.
+    /// Walks over an object.
     #[inline(always)]
-    fn walk_by<const ANY_ORDER: bool>(
-        &mut self,
-        bytes: &[u8],
-        mut at: usize,
-        mut known: impl for<'l> FnMut(&'l mut Layout, GapId, &[u8], usize) -> Option<&'l Follower>,
-    ) -> Found {
+    fn walk_by<A: Ahead>(&mut self, mut ahead: A, bytes: &[u8], mut at: usize) -> Found {
         let mut gap = Layout::START;
         // No gap is known in less. Said here, that need not be asked of each block.
         let has_blocks = bytes.len() >= LANES;
@@ -129,7 +96,7 @@ impl Walker {
                 if !has_blocks {
                     break 'known;
                 }
-                let Some(found) = known(&mut self.layout, gap, bytes, at) else {
+                let Some(found) = ahead.gap(&mut self.layout, gap, bytes, at) else {
                     break 'known;
                 };
                 let (next, shortcut) = (found.gap, found.shortcut);
@@ -138,10 +105,7 @@ impl Walker {
                     break 'known;
                 };
                 if first == b'"' && matches!(shortcut, Shortcut::Note(_) | Shortcut::Skip) {
-                    let (close, escaped) = match ANY_ORDER {
-                        true => string_of_any_length(bytes, end + 1)?,
-                        false => string(bytes, end + 1)?,
-                    };
+                    let (close, escaped) = ahead.string(bytes, end)?;
                     if let Shortcut::Note(slot) = shortcut {
                         let kind = if escaped { Kind::EscapedString } else { Kind::String };
                         self.notes.note(Slot::Fixed(slot as usize), kind, end + 1, close);

@@ -1,0 +1,77 @@
+//! Where strings begin and end, found ahead of the walk.
+//!
+//! Where members come in any order, a place depends on what was found at the place before, and the
+//! processor waits for each. What was found ahead it need not wait for.
+
+use crate::lanes::{self, WORD};
+
+/// Words that are kept: those searched at once, and the one that a walk is in.
+const WORDS: usize = 16;
+/// Words that are searched at once.
+const AHEAD: usize = WORDS / 2;
+
+/// The bytes that runs of plain characters in strings end at: quotes, backslashes and control
+/// characters.
+#[derive(Debug)]
+pub(super) struct Quotes {
+    /// By the word's number in the bytes, modulo their count
+    words: [u64; WORDS],
+    /// How many bytes were searched, to the end of the last word
+    searched: usize,
+}
+
+impl Quotes {
+    /// Of what lies from `at` on.
+    pub(super) fn new(at: usize) -> Self {
+        Self { words: [0; WORDS], searched: at - at % WORD }
+    }
+
+    /// Which of the 64 bytes from `at` on are such, as bits; `at` must not go back.
+    #[inline(always)]
+    pub(super) fn word(&mut self, bytes: &[u8], at: usize) -> u64 {
+        debug_assert!(self.searched <= at - at % WORD + WORDS * WORD, "{at} goes back");
+        if at + WORD > self.searched {
+            self.search(bytes, at);
+        }
+        let (word, bit) = (at / WORD, at % WORD);
+        let low = self.words[word % WORDS] >> bit;
+        // No bit of the next word is shifted in where `bit` is 0.
+        let high = self.words[(word + 1) % WORDS] << 1 << (WORD - 1 - bit);
+        low | high
+    }
+
+    /// The first from `at` on, or the end of the bytes.
+    #[inline(always)]
+    pub(super) fn next(&mut self, bytes: &[u8], mut at: usize) -> usize {
+        while at < bytes.len() {
+            let word = self.word(bytes, at);
+            if word != 0 {
+                return at + word.trailing_zeros() as usize;
+            }
+            at += WORD;
+        }
+        bytes.len()
+    }
+
+    #[inline(never)]
+    fn search(&mut self, bytes: &[u8], at: usize) {
+        self.searched = self.searched.max(at - at % WORD);
+        let rest = bytes.get(self.searched..).unwrap_or_default();
+        match rest.first_chunk() {
+            Some(ahead) => self.add(ahead),
+            None => {
+                let mut ahead = [b' '; AHEAD * WORD];
+                ahead[..rest.len()].copy_from_slice(rest);
+                self.add(&ahead);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn add(&mut self, ahead: &[u8; AHEAD * WORD]) {
+        for word in ahead.as_chunks().0 {
+            self.words[self.searched / WORD % WORDS] = lanes::string_specials_of_word(word);
+            self.searched += WORD;
+        }
+    }
+}
