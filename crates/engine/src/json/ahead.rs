@@ -7,7 +7,7 @@ use super::strings::{closed_at, string};
 
 /// Finds known gaps, and the ends of the strings behind them.
 pub(super) trait Ahead {
-    /// Whether it can be foreseen which values are wanted.
+    /// Whether the processor can foresee which values are wanted; otherwise all are noted.
     const IN_ORDER: bool;
 
     /// The gap at `at` behind another one, if it is known.

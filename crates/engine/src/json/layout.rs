@@ -11,6 +11,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use super::notes::Notes;
 use crate::lanes::{self, Block, LANES, MaskedBlock};
 use crate::projection::NodeId;
 
@@ -81,8 +82,8 @@ pub(super) enum Next {
 /// What is done about most values, without looking any further.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shortcut {
-    Note(u32),
-    Skip,
+    /// A value that lies in one piece is noted in a slot, which may be one that nobody reads
+    Value(u32),
     GoInside,
     End,
     None,
@@ -334,8 +335,8 @@ impl Layout {
         let shortcut = match self.crossing(gap).next {
             Next::End => Shortcut::End,
             Next::Inside(None) => Shortcut::GoInside,
-            Next::Skipped => Shortcut::Skip,
-            Next::Noted(slot) => Shortcut::Note(slot),
+            Next::Skipped => Shortcut::Value(Notes::UNREAD),
+            Next::Noted(slot) => Shortcut::Value(slot),
             Next::Inside(Some(_)) | Next::Walked(_) => Shortcut::None,
         };
         Follower { first: MaskedBlock::new(text), length: text.len() as u16, gap, shortcut }

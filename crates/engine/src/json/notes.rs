@@ -31,6 +31,7 @@ pub(super) enum Kind {
 /// Where the values of the record walked last lie.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Notes {
+    /// The last one is that of [`Notes::UNREAD`]
     fixed: Vec<Span>,
     elements: Vec<Span>,
     /// How many spans an element has
@@ -42,10 +43,13 @@ pub(super) struct Notes {
 }
 
 impl Notes {
+    /// The slot of values that nobody reads, which may be noted, too.
+    pub(super) const UNREAD: u32 = u32::MAX;
+
     /// Of so many slots, and so many for each element of an exploded array.
     pub(super) fn new(fixed: usize, width: usize) -> Self {
         Self {
-            fixed: vec![Span::default(); fixed],
+            fixed: vec![Span::default(); fixed + 1],
             elements: Vec::new(),
             width,
             element_count: 0,
@@ -86,6 +90,15 @@ impl Notes {
             Slot::Partition(_) => None,
         };
         if let Some(place) = place {
+            *place = Span { kind, start: start as u32, end: end as u32 };
+        }
+    }
+
+    /// Notes a value in a fixed slot, a string without its quotes, without a branch on whether it is read.
+    #[inline(always)]
+    pub(super) fn note_fixed(&mut self, slot: u32, kind: Kind, start: usize, end: usize) {
+        let unread = self.fixed.len().wrapping_sub(1);
+        if let Some(place) = self.fixed.get_mut(unread.min(slot as usize)) {
             *place = Span { kind, start: start as u32, end: end as u32 };
         }
     }

@@ -75,3 +75,34 @@ impl Quotes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn all_are_found_from_wherever_a_walk_is(
+            text in r#"([a-z]{0,90}["\\\n:é]{0,3}){0,40}"#,
+            steps in prop::collection::vec((0..150_usize, any::<bool>()), 1..60),
+        ) {
+            let bytes = text.as_bytes();
+            let is_special = |at: usize| matches!(bytes.get(at), Some(b'"' | b'\\' | 0..0x20));
+            let mut at = steps[0].0;
+            let mut quotes = Quotes::new(at);
+            for (step, is_next) in steps {
+                at += step;
+                if is_next {
+                    let next = (at..bytes.len()).find(|at| is_special(*at)).unwrap_or(bytes.len());
+                    prop_assert_eq!(quotes.next(bytes, at), next);
+                    at = at.max(next);
+                } else {
+                    let word = (0..WORD).filter(|bit| is_special(at + bit));
+                    prop_assert_eq!(quotes.word(bytes, at), word.fold(0, |word, bit| word | 1 << bit));
+                }
+            }
+        }
+    }
+}

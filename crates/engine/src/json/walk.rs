@@ -104,21 +104,27 @@ impl Walker {
                 let Some(&first) = bytes.get(end) else {
                     break 'known;
                 };
-                if first == b'"' && matches!(shortcut, Shortcut::Note(_) | Shortcut::Skip) {
+                if let Shortcut::Value(slot) = shortcut
+                    && first == b'"'
+                {
                     let (close, escaped) = ahead.string(bytes, end)?;
-                    if let Shortcut::Note(slot) = shortcut {
+                    if slot != Notes::UNREAD || !A::IN_ORDER {
                         let kind = if escaped { Kind::EscapedString } else { Kind::String };
-                        self.notes.note(Slot::Fixed(slot as usize), kind, end + 1, close);
+                        self.notes.note_fixed(slot, kind, end + 1, close);
                     }
                     (gap, at) = (next, close + 1);
                     continue 'gaps;
                 }
                 let behind = match shortcut {
-                    Shortcut::Note(slot) => few_digits(bytes, end).inspect(|behind| {
-                        self.notes.note(Slot::Fixed(slot as usize), Kind::FewDigits, end, *behind);
-                    }),
-                    Shortcut::Skip => {
-                        few_digits(bytes, end).or_else(|| few_digits_with_point(bytes, end))
+                    Shortcut::Value(slot) => {
+                        let (kind, behind) = match few_digits(bytes, end) {
+                            Some(behind) => (Kind::FewDigits, Some(behind)),
+                            None => (Kind::Number, few_digits_with_point(bytes, end)),
+                        };
+                        if let Some(behind) = behind {
+                            self.notes.note_fixed(slot, kind, end, behind);
+                        }
+                        behind
                     }
                     Shortcut::GoInside => Some(end),
                     Shortcut::End => return Ok(end),
@@ -488,6 +494,7 @@ mod tests {
     /// What a walk found; nothing where it failed.
     fn found(walker: &mut Walker, text: &[u8]) -> (Found, Option<Notes>) {
         let end = walker.walk(text, 0);
+        walker.notes.note_fixed(Notes::UNREAD, Kind::Missing, 0, 0);
         (end, end.is_ok().then(|| walker.notes.clone()))
     }
 
