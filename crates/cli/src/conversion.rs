@@ -328,15 +328,17 @@ impl Assembly<'_> {
         }
         let (rows_before, rejects_before) = (rows.length()?, rejects.length()?);
         // What is wrong with opening it is told when it is read in one piece.
-        let Ok(input) = FileInput::open(&file.path, &self.bar) else {
+        let Ok(input) = FileInput::open(&file.path, &self.bar).map(Arc::new) else {
             return Ok(Err(Unsplit::Whole));
         };
-        let Ok(Some(splitter)) = self.converter.split(Arc::new(input)) else {
+        let Ok(Some(splitter)) = self.converter.split(input.clone()) else {
+            input.take_back_progress();
             return Ok(Err(Unsplit::Whole));
         };
         let conversion = parts::Conversion { converter: &self.converter, file: source };
         let converted = conversion.run(splitter, self.threads, &mut *rows, &mut *rejects);
         if matches!(converted, Err(Unsplit::Whole)) {
+            input.take_back_progress();
             rows.truncate(rows_before)?;
             rejects.truncate(rejects_before)?;
         }

@@ -2,7 +2,8 @@
 
 use std::io::{self, Read, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use fs_err::File;
@@ -16,7 +17,20 @@ pub(crate) struct FileInput {
     path: PathBuf,
     size: u64,
     handle: Mutex<Handle>,
+    progress: Arc<Progress>,
+}
+
+/// How far the bar was moved for one file.
+struct Progress {
     bar: ProgressBar,
+    bytes: AtomicU64,
+}
+
+impl Progress {
+    fn read(&self, count: usize) {
+        self.bytes.fetch_add(count as u64, Ordering::Relaxed);
+        self.bar.inc(count as u64);
+    }
 }
 
 /// The file as it was opened first: of many small ones, each is opened once.
@@ -33,7 +47,13 @@ impl FileInput {
         let file = File::open(path)?;
         let size = file.metadata()?.len();
         let handle = Mutex::new(Handle::Unused(file));
-        Ok(Self { path: path.to_owned(), size, handle, bar: bar.clone() })
+        let progress = Arc::new(Progress { bar: bar.clone(), bytes: AtomicU64::new(0) });
+        Ok(Self { path: path.to_owned(), size, handle, progress })
+    }
+
+    /// Moves the bar back, as if nothing had been read.
+    pub(crate) fn take_back_progress(&self) {
+        self.progress.bar.dec(self.progress.bytes.swap(0, Ordering::Relaxed));
     }
 
     fn handle(&self) -> MutexGuard<'_, Handle> {
@@ -57,7 +77,7 @@ impl Input for FileInput {
                 }
             }
         };
-        Ok(Box::new(Stream { file, bar: self.bar.clone() }))
+        Ok(Box::new(Stream { file, progress: self.progress.clone() }))
     }
 
     fn read_range(&self, offset: u64, length: usize) -> io::Result<Bytes> {
@@ -72,21 +92,42 @@ impl Input for FileInput {
         *handle = Handle::Ranges(file);
         drop(handle);
         read?;
-        self.bar.inc(length as u64);
+        self.progress.read(length);
         Ok(bytes.into())
     }
 }
 
 struct Stream {
     file: File,
-    bar: ProgressBar,
+    progress: Arc<Progress>,
 }
 
 impl Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         interrupt::check()?;
         let count = self.file.read(buffer)?;
-        self.bar.inc(count as u64);
+        self.progress.read(count);
         Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_what_is_read_again_the_bar_shows_the_second_time_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.json");
+        fs_err::write(&path, "0123456789").unwrap();
+        let bar = ProgressBar::hidden();
+        let first = FileInput::open(&path, &bar).unwrap();
+        assert_eq!(io::read_to_string(first.stream().unwrap()).unwrap(), "0123456789");
+        assert_eq!(first.read_range(7, 2).unwrap(), "78");
+        assert_eq!(bar.position(), 12);
+        first.take_back_progress();
+        let second = FileInput::open(&path, &bar).unwrap();
+        io::read_to_string(second.stream().unwrap()).unwrap();
+        assert_eq!(bar.position(), 10);
     }
 }
