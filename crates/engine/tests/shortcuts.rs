@@ -26,6 +26,7 @@ fn convert(
     names: [&str; 6],
     types: [&str; 6],
     kept: &str,
+    partition: Option<&str>,
     bytes: Vec<u8>,
 ) -> Converted {
     let columns = names.iter().zip(types);
@@ -35,11 +36,18 @@ fn convert(
     of_files.parameters =
         table.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
     of_files.storage_descriptor.columns = columns.map(column).collect();
+    if partition.is_some() {
+        let columns = &mut of_files.storage_descriptor.columns;
+        let place = columns.iter().position(|column| column.name == "event_type").unwrap();
+        let name = std::mem::replace(&mut columns[place].name, "unused".into());
+        of_files.partition_keys.push(Column { name, type_name: "string".into() });
+    }
     let parameters = [("EventTypes", kept)];
     let parameters = Parameters::from_pairs(parameters.into_iter().filter(|_| !kept.is_empty()));
     let converter = Converter::new(&resolve(&parameters.unwrap(), &of_files).unwrap());
     let (mut rows, mut rejects) = (Vec::new(), Vec::new());
-    let file = SourceFile::default();
+    let partition_values = partition.map(|value| Some(value.to_owned())).into_iter().collect();
+    let file = SourceFile { partition_values, ..SourceFile::default() };
     converter.convert(&file, Arc::new(Bytes::from(bytes)), &mut rows, &mut rejects).unwrap();
     let said = |line: &str| {
         let reject: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -107,6 +115,7 @@ proptest! {
         delimiter in prop::sample::select(vec![',', ';', '\t']),
         kept in prop::sample::select(vec!["", "view"]),
         names in prop::sample::select(vec![NAMES, AS_WRITTEN]),
+        partition in prop::sample::select(vec![None, Some("view"), Some("buy")]),
     ) {
         let file = |note: &str| -> Vec<u8> {
             let rows = cells.iter().zip(&ends).map(|(cells, end)| row(note, cells, delimiter, end));
@@ -117,8 +126,8 @@ proptest! {
         let types = ["string", "string", "string", "string", "double", "string"];
         // A number sign might have to be quoted, so that no row with it is plain.
         prop_assert_eq!(
-            convert(&table, names, types, kept, file("n")),
-            convert(&table, names, types, kept, file("#"))
+            convert(&table, names, types, kept, partition, file("n")),
+            convert(&table, names, types, kept, partition, file("#"))
         );
     }
 
@@ -151,7 +160,7 @@ proptest! {
         }
         let table = [("classification", "json")];
         let types = ["string"; 6];
-        let (_, rejects) = convert(&table, NAMES, types, "", text.clone().into_bytes());
+        let (_, rejects) = convert(&table, NAMES, types, "", None, text.clone().into_bytes());
         for (_, place) in rejects {
             let place: serde_json::Value = serde_json::from_str(&place).unwrap();
             let offset = place[0].as_u64().unwrap() as usize;
@@ -195,9 +204,9 @@ proptest! {
             format!("{object}\n")
         }).collect();
         let types = ["string", "string", "bigint", "string", "int", "bigint"];
-        let (found, rejects) = convert(&[("classification", "parquet")], NAMES, types, kept, columns);
+        let (found, rejects) = convert(&[("classification", "parquet")], NAMES, types, kept, None, columns);
         let (expected, refused) =
-            convert(&[("classification", "json")], NAMES, types, kept, members.into_bytes());
+            convert(&[("classification", "json")], NAMES, types, kept, None, members.into_bytes());
         prop_assert_eq!(found, expected);
         let reasons = |rejects: Vec<(String, String)>| -> Vec<String> {
             rejects.into_iter().map(|(reason, _)| reason).collect()

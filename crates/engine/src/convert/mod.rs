@@ -257,7 +257,11 @@ impl Filter {
         {
             return self.is_kept(text);
         }
-        let event_type = scratch.plain_text(source.value(self.slot));
+        self.keeps_value(source.value(self.slot), scratch)
+    }
+
+    fn keeps_value(&self, event_type: Value<'_>, scratch: &mut Scratch) -> bool {
+        let event_type = scratch.plain_text(event_type);
         event_type.is_some_and(|text| self.is_kept(Stretch::new(text.as_bytes(), text.len())))
     }
 }

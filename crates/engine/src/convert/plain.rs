@@ -142,9 +142,15 @@ impl Mapping {
         out: &mut RowBuffer,
     ) -> CopyOutcome {
         if let Some(filter) = &self.filter {
-            match copy.filter.and_then(|cell| row.cell(cell)) {
-                Some(event_type) if filter.is_kept(event_type) => {}
-                Some(_) => return CopyOutcome::Filtered,
+            let is_kept = match filter.slot {
+                Slot::Partition(at) => {
+                    Some(filter.keeps_value(partition_value(partition_values, at), scratch))
+                }
+                _ => copy.filter.and_then(|cell| row.cell(cell)).map(|cell| filter.is_kept(cell)),
+            };
+            match is_kept {
+                Some(true) => {}
+                Some(false) => return CopyOutcome::Filtered,
                 None => return CopyOutcome::Left,
             }
         }
