@@ -7,7 +7,7 @@ use super::strings::{closed_at, string};
 
 /// Finds known gaps, and the ends of the strings behind them.
 pub(super) trait Ahead {
-    /// Whether the processor can foresee which values are wanted; otherwise all are noted.
+    /// Whether the processor can foresee which values are wanted; otherwise it is no faster to leave out the others.
     const IN_ORDER: bool;
 
     /// The gap at `at` behind another one, if it is known.
@@ -51,7 +51,7 @@ impl Ahead for InOrder {
 /// from what was before it.
 pub(super) struct InAnyOrder {
     quotes: Quotes,
-    /// Where the gap found last begins, and which of the 64 bytes from there on are quotes
+    /// Where the gap found last begins, and which of the 64 bytes from there on are special
     at: usize,
     word: u64,
 }

@@ -147,8 +147,8 @@ const UP_TO: [u128; LANES] = {
     masks
 };
 
-/// The second quote of a gap that begins so, or of a line break and a quote the latter; none in it is
-/// a place behind it.
+/// The second special byte of a gap that begins so: most often its name's closing quote, behind a line break
+/// the opening one. A place behind the block if it has none.
 fn name_end(block: &Block) -> u32 {
     let ends = lanes::string_specials(block);
     (ends & ends.wrapping_sub(1)).trailing_zeros()

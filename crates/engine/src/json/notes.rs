@@ -103,6 +103,13 @@ impl Notes {
         }
     }
 
+    /// Without those that nobody reads, where so many slots are read.
+    #[cfg(test)]
+    pub(super) fn read_only(mut self, fixed: usize) -> Self {
+        self.fixed.truncate(fixed);
+        self
+    }
+
     pub(super) fn forget(&mut self, slot: Slot) {
         self.note(slot, Kind::Missing, 0, 0);
     }

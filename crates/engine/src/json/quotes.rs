@@ -5,10 +5,10 @@
 
 use crate::lanes::{self, WORD};
 
-/// Words that are kept: those searched at once, and the one that a walk is in.
-const WORDS: usize = 16;
 /// Words that are searched at once.
-const AHEAD: usize = WORDS / 2;
+const AHEAD: usize = 8;
+/// Words that are kept: those, and the one that a walk is in; a power of two, so that to find one is cheap.
+const WORDS: usize = 2 * AHEAD;
 
 /// The bytes that runs of plain characters in strings end at: quotes, backslashes and control
 /// characters.

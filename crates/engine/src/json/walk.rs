@@ -492,30 +492,30 @@ mod tests {
     }
 
     /// What a walk found; nothing where it failed.
-    fn found(walker: &mut Walker, text: &[u8]) -> (Found, Option<Notes>) {
-        let end = walker.walk(text, 0);
-        walker.notes.note_fixed(Notes::UNREAD, Kind::Missing, 0, 0);
-        (end, end.is_ok().then(|| walker.notes.clone()))
+    fn found(walker: &mut Walker, bytes: &[u8], at: usize) -> (Found, Option<Notes>) {
+        let end = walker.walk(bytes, at);
+        let (slots, _) = walker.projection.slots();
+        (end, end.is_ok().then(|| walker.notes.clone().read_only(slots)))
     }
 
     /// A walker that learns from all texts must find in each what a new one finds, whatever order it
-    /// expects members in, and also where it tries that anew.
-    fn check_learning(texts: &[Vec<u8>]) {
+    /// expects members in, also where it tries that anew, and whatever is `before` each in the bytes.
+    fn check_learning(before: &[u8], texts: &[Vec<u8>]) {
         for (in_any_order, record_number) in [(false, 0), (true, 0), (false, TRIED_EVERY - 6)] {
-            check_walker(Walker { in_any_order, record_number, ..walker() }, texts);
+            check_walker(Walker { in_any_order, record_number, ..walker() }, before, texts);
         }
     }
 
-    fn check_walker(mut learning: Walker, texts: &[Vec<u8>]) {
+    fn check_walker(mut learning: Walker, before: &[u8], texts: &[Vec<u8>]) {
         for text in texts {
             // What stands behind a record is not part of it, but lets it be read in whole blocks.
             let padding =
                 b"\n{\"padding\":\"of more than one block, and more than one word of four\"}";
-            let padded = [text, padding.as_slice()].concat();
-            for bytes in [text, &padded] {
-                let strict = found(&mut walker(), bytes);
+            let padded = [before, text, padding].concat();
+            for (bytes, at) in [(text, 0), (&padded, before.len())] {
+                let strict = found(&mut walker(), bytes, at);
                 assert_eq!(
-                    found(&mut learning, bytes),
+                    found(&mut learning, bytes, at),
                     strict,
                     "{}",
                     String::from_utf8_lossy(bytes)
@@ -529,21 +529,31 @@ mod tests {
         }
     }
 
+    const BLANKS: &str = "                                                            ";
+
     fn json_value() -> impl Strategy<Value = String> {
         let scalar = prop_oneof![
             "-?(0|[1-9][0-9]{0,18})",
             "-?(0|[1-9][0-9]{0,3})(\\.[0-9]{1,3})?([eE][+-]?[0-9]{1,2})?",
             "\"([ -!#-\\[\\]-~é€]|\\\\[nt\"/]|\\\\u00e9){0,20}\"",
+            "\"[a-z]{30,70}\"",
+            "\"[a-z]{1,1100}\\\\?\"",
             Just("\"\"".to_owned()),
             Just("true".to_owned()),
             Just("false".to_owned()),
             Just("null".to_owned()),
         ];
         scalar.prop_recursive(4, 24, 5, |inner| {
-            let name = prop::sample::select(vec![
+            let short = prop::sample::select(vec![
                 "a", "A", "b", "c", "d", "e", "x", "l", "list", "tags", "other", "\\u0061", "é",
             ]);
-            let blank = prop::sample::select(vec!["", "", " ", "\n  "]);
+            // With quotes, comma and colon about as long as a block or a word
+            let name = prop_oneof![
+                8 => short.prop_map(str::to_owned),
+                1 => (10..18_usize).prop_map(|length| "n".repeat(length)),
+                1 => (57..63_usize).prop_map(|length| "n".repeat(length)),
+            ];
+            let blank = prop::sample::select(vec!["", "", " ", "\n  ", BLANKS]);
             let member = (name, blank.clone(), inner.clone())
                 .prop_map(|(name, blank, value)| format!("{blank}\"{name}\":{blank}{value}"));
             prop_oneof![
@@ -558,6 +568,7 @@ mod tests {
         #[test]
         fn what_was_learnt_never_changes_what_is_found(
             values in prop::collection::vec(json_value(), 1..8),
+            before in "[a\"\\\\\n]{0,100}",
             order in prop::collection::vec(any::<prop::sample::Index>(), 1..24),
             damages in prop::collection::vec(
                 (any::<prop::sample::Index>(), prop::option::of(any::<u8>()), any::<bool>()),
@@ -578,7 +589,7 @@ mod tests {
                 text
             });
             let objects = texts.filter(|text| text.starts_with(b"{"));
-            check_learning(&objects.collect::<Vec<_>>());
+            check_learning(before.as_bytes(), &objects.collect::<Vec<_>>());
         }
     }
 
@@ -592,7 +603,23 @@ mod tests {
             r#"{"b":{"c":1,"d":2},"a":[,1,2]}"#,
             r#"{,"b":{"c":1,"d":2},"a":[1,2]}"#,
         ] {
-            check_learning(&[known.into(), known.into(), broken.into(), broken.into()]);
+            check_learning(b"", &[known.into(), known.into(), broken.into(), broken.into()]);
+        }
+    }
+
+    #[test]
+    fn what_nobody_reads_is_never_taken_for_what_is_read() {
+        let text = |unread: &str| format!(r#"{{"b":{{"l":[1,2],"c":3}},"a":"read","z":{unread}}}"#);
+        for unread in ["4", "4.5", "\"four\"", "\"\\u0034\"", "null", "[4]"] {
+            check_learning(b"", &vec![text(unread).into_bytes(); 8]);
+        }
+    }
+
+    #[test]
+    fn a_gap_may_be_as_long_as_a_word() {
+        for length in 50..70 {
+            let text = format!(r#"{{"a":"x","{}":"unread","tags":"y"}}"#, "n".repeat(length));
+            check_learning(b"", &vec![text.into_bytes(); 8]);
         }
     }
 
@@ -601,7 +628,7 @@ mod tests {
         let text =
             |n: u64| format!(r#"{{"a":{n},"map":{{"k{n}":{n},"q{n}":[{n}]}},"b":{{"c":"x"}}}}"#);
         let texts: Vec<_> = (0..2000).map(|n| text(n).into_bytes()).collect();
-        check_learning(&texts);
+        check_learning(b"", &texts);
     }
 
     #[test]
