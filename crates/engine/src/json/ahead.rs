@@ -7,8 +7,9 @@ use super::strings::{closed_at, string};
 
 /// Finds known gaps, and the ends of the strings behind them.
 pub(super) trait Ahead {
-    /// Whether the processor can foresee which values are wanted; otherwise it is no faster to leave out the others.
-    const IN_ORDER: bool;
+    /// Whether the processor can foresee which values are wanted; otherwise it is no faster to leave
+    /// out the others.
+    const IN_ORDER: bool = true;
 
     /// The gap at `at` behind another one, if it is known.
     fn gap<'l>(
@@ -19,17 +20,18 @@ pub(super) trait Ahead {
         at: usize,
     ) -> Option<&'l Follower>;
 
-    /// The closing quote of the string that opens at `open`, right behind the gap found last, and whether it
-    /// has escapes.
-    fn string(&mut self, bytes: &[u8], open: usize) -> Result<(usize, bool), Stop>;
+    /// The closing quote of the string that opens at `open`, right behind the gap found last, and
+    /// whether it has escapes.
+    #[inline(always)]
+    fn string(&mut self, bytes: &[u8], open: usize) -> Result<(usize, bool), Stop> {
+        string(bytes, open + 1)
+    }
 }
 
 /// Members come as in the record before: what comes next is guessed and compared.
 pub(super) struct InOrder;
 
 impl Ahead for InOrder {
-    const IN_ORDER: bool = true;
-
     #[inline(always)]
     fn gap<'l>(
         &mut self,
@@ -38,17 +40,12 @@ impl Ahead for InOrder {
         bytes: &[u8],
         at: usize,
     ) -> Option<&'l Follower> {
-        layout.guess(last, bytes, at).or_else(|| by_name(layout, last, bytes, at))
-    }
-
-    #[inline(always)]
-    fn string(&mut self, bytes: &[u8], open: usize) -> Result<(usize, bool), Stop> {
-        string(bytes, open + 1)
+        layout.guess(last, bytes, at).or_else(|| layout.by_name(last, bytes, at))
     }
 }
 
-/// Members come in any order: a name is looked up, and how long the string behind it is does not follow
-/// from what was before it.
+/// Members come in any order: a name is looked up, and how long the string behind it is does not
+/// follow from what was before it.
 pub(super) struct InAnyOrder {
     quotes: Quotes,
     /// Where the gap found last begins, and which of the 64 bytes from there on are special
@@ -116,8 +113,6 @@ impl Trial {
 }
 
 impl Ahead for &mut Trial {
-    const IN_ORDER: bool = true;
-
     #[inline(always)]
     fn gap<'l>(
         &mut self,
@@ -128,23 +123,12 @@ impl Ahead for &mut Trial {
     ) -> Option<&'l Follower> {
         if layout.guess(last, bytes, at).is_some() {
             self.guessed += 1;
-        } else if let Some(found) = by_name(layout, last, bytes, at).copied() {
+        } else if let Some(found) = layout.by_name(last, bytes, at).copied() {
             self.named += 1;
             layout.follow(last, found);
         }
         layout.guess(last, bytes, at)
     }
-
-    #[inline(always)]
-    fn string(&mut self, bytes: &[u8], open: usize) -> Result<(usize, bool), Stop> {
-        string(bytes, open + 1)
-    }
-}
-
-/// Rarely needed where members come in the order of the record before.
-#[inline(never)]
-fn by_name<'l>(layout: &'l Layout, last: GapId, bytes: &[u8], at: usize) -> Option<&'l Follower> {
-    layout.by_name(last, bytes, at)
 }
 
 /// Rarely needed where members come in any order.

@@ -147,8 +147,8 @@ const UP_TO: [u128; LANES] = {
     masks
 };
 
-/// The second special byte of a gap that begins so: most often its name's closing quote, behind a line break
-/// the opening one. A place behind the block if it has none.
+/// The second special byte of a gap that begins so: most often its name's closing quote, behind a
+/// line break the opening one. A place behind the block if it has none.
 fn name_end(block: &Block) -> u32 {
     let ends = lanes::string_specials(block);
     (ends & ends.wrapping_sub(1)).trailing_zeros()
@@ -215,7 +215,9 @@ impl Layout {
         self.either(&self.followers[usize::from(last.0)], block, bytes, at)
     }
 
-    /// The same where members come in any order: gaps are found by their first names.
+    /// The same where members come in any order: gaps are found by their first names. Rarely needed
+    /// where they come in the order of the record before.
+    #[inline(never)]
     pub(super) fn by_name(&self, last: GapId, bytes: &[u8], at: usize) -> Option<&Follower> {
         self.by_name_up_to(name_end(lanes::block(bytes, at)?), last, bytes, at)
     }
