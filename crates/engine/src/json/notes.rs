@@ -83,7 +83,7 @@ impl Notes {
     }
 
     #[inline(always)]
-    pub(super) fn note(&mut self, slot: Slot, kind: Kind, start: usize, end: usize) {
+    fn note(&mut self, slot: Slot, kind: Kind, start: usize, end: usize) {
         let place = match slot {
             Slot::Fixed(at) => self.fixed.get_mut(at),
             Slot::Element(at) => self.elements.get_mut(self.element_start + at),
@@ -94,7 +94,8 @@ impl Notes {
         }
     }
 
-    /// Notes a value in a fixed slot, a string without its quotes, without a branch on whether it is read.
+    /// Notes a value in a fixed slot, a string without its quotes, without a branch on whether it is
+    /// read.
     #[inline(always)]
     pub(super) fn note_fixed(&mut self, slot: u32, kind: Kind, start: usize, end: usize) {
         let unread = self.fixed.len().wrapping_sub(1);
@@ -103,9 +104,9 @@ impl Notes {
         }
     }
 
-    /// Without those that nobody reads, where so many slots are read.
+    /// Without what nobody reads, where so many slots are read.
     #[cfg(test)]
-    pub(super) fn read_only(mut self, fixed: usize) -> Self {
+    pub(super) fn without_unread(mut self, fixed: usize) -> Self {
         self.fixed.truncate(fixed);
         self
     }

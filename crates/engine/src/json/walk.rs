@@ -495,7 +495,7 @@ mod tests {
     fn found(walker: &mut Walker, bytes: &[u8], at: usize) -> (Found, Option<Notes>) {
         let end = walker.walk(bytes, at);
         let (slots, _) = walker.projection.slots();
-        (end, end.is_ok().then(|| walker.notes.clone().read_only(slots)))
+        (end, end.is_ok().then(|| walker.notes.clone().without_unread(slots)))
     }
 
     /// A walker that learns from all texts must find in each what a new one finds, whatever order it
