@@ -204,9 +204,11 @@ proptest! {
             format!("{object}\n")
         }).collect();
         let types = ["string", "string", "bigint", "string", "int", "bigint"];
-        let (found, rejects) = convert(&[("classification", "parquet")], NAMES, types, kept, None, columns);
+        let parquet = [("classification", "parquet")];
+        let (found, rejects) = convert(&parquet, NAMES, types, kept, None, columns);
+        let json = [("classification", "json")];
         let (expected, refused) =
-            convert(&[("classification", "json")], NAMES, types, kept, None, members.into_bytes());
+            convert(&json, NAMES, types, kept, None, members.into_bytes());
         prop_assert_eq!(found, expected);
         let reasons = |rejects: Vec<(String, String)>| -> Vec<String> {
             rejects.into_iter().map(|(reason, _)| reason).collect()

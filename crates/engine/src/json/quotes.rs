@@ -7,7 +7,8 @@ use crate::lanes::{self, WORD};
 
 /// Words that are searched at once.
 const AHEAD: usize = 8;
-/// Words that are kept: those, and the one that a walk is in; a power of two, so that to find one is cheap.
+/// Words that are kept: those, and the one that a walk is in; a power of two, so that to find one is
+/// cheap.
 const WORDS: usize = 2 * AHEAD;
 
 /// The bytes that runs of plain characters in strings end at: quotes, backslashes and control
@@ -100,7 +101,8 @@ mod tests {
                     at = at.max(next);
                 } else {
                     let word = (0..WORD).filter(|bit| is_special(at + bit));
-                    prop_assert_eq!(quotes.word(bytes, at), word.fold(0, |word, bit| word | 1 << bit));
+                    let word = word.fold(0, |word, bit| word | 1 << bit);
+                    prop_assert_eq!(quotes.word(bytes, at), word);
                 }
             }
         }
