@@ -1,36 +1,34 @@
-//! ORC: stripe by stripe, the needed columns only.
+//! ORC: stripe by stripe, the needed columns only, each stream piece by piece.
 
-mod decode;
+mod columns;
+mod compression;
+mod fault;
+mod integers;
 mod protobuf;
+mod runs;
 mod stripe;
 mod tail;
 mod types;
+mod values;
 
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::io;
-use std::ops::Range;
 use std::sync::Arc;
 
-use arrow_array::{Array as _, StructArray};
-use arrow_schema::{
-    DECIMAL128_MAX_PRECISION, DataType, Field, FieldRef, Fields, Schema, SchemaRef,
-};
-use bytes::Bytes;
-use orc_rust::projection::ProjectionMask;
-use orc_rust::reader::ChunkReader;
-use orc_rust::reader::metadata::{FileMetadata, read_metadata};
-use orc_rust::schema::RootDataType;
+use arrow_array::{Array as _, ArrayRef, StructArray};
+use arrow_schema::{DECIMAL128_MAX_PRECISION, DataType, Field, FieldRef, Fields};
 use personalize_plan::glue::StructField;
 
-use self::decode::{StripeDecoder, StripeFile};
-use self::stripe::{ColumnGroup, Columns, StripeFooter, footer_range};
-use self::tail::{MAX_POSTSCRIPT, Tail, completed};
-use self::types::Footer;
+use self::columns::Column;
+use self::fault::Fault;
+use self::stripe::{Stripe, StripeFooter};
+use self::tail::{StripePlace, Tail};
+use self::types::{Member, fields};
 use super::column::wanted_columns;
-use super::ranged::{Ranged, RangedReader};
+use super::ranged::Ranged;
 use super::types::columns;
-use super::{Columnar, scalar};
+use super::{BATCH_ROWS, Columnar, scalar};
 use crate::content;
 use crate::error::ConvertError;
 use crate::input::Source;
@@ -39,54 +37,59 @@ use crate::rejects::Position;
 
 const NAME: &str = "ORC";
 const MAGIC: &[u8] = b"ORC";
-/// What is read of the end at first: the footer, unless it is longer.
-const TAIL: u64 = 16 * 1024;
 /// Stripes whose footers are asked for at the same time.
 const FOOTERS_AT_ONCE: usize = 64;
 
 /// An ORC file.
 pub(crate) struct Orc {
-    file: Whole,
-    metadata: FileMetadata,
-}
-
-/// What is wanted of the stripes.
-struct Wanted {
-    groups: Vec<Vec<ColumnGroup>>,
-    /// Whether times were written in a zone other than UTC
-    is_zoned: bool,
+    file: Ranged,
+    tail: Tail,
 }
 
 impl Orc {
     /// Reads the footer.
     pub(crate) fn open(source: &Arc<Source>) -> Result<Self, ConvertError> {
         content::expect(source, MAGIC, NAME)?;
-        let mut file = Whole::of(source).map_err(unreadable)?;
-        file.check_types().map_err(unreadable)?;
-        let metadata = read_metadata(&mut file).map_err(unreadable)?;
-        Ok(Self { file, metadata })
+        let file = Ranged::new(Arc::clone(source));
+        let tail = Tail::read(&file).map_err(unreadable)?;
+        Ok(Self { file, tail })
     }
 
-    /// Looks into the stripes' footers.
-    fn wanted(&self, root: &RootDataType) -> Result<Wanted, ConvertError> {
-        let columns = Columns::of(root);
-        let mut wanted = Wanted { groups: Vec::new(), is_zoned: false };
-        for stripes in self.metadata.stripe_metadatas().chunks(FOOTERS_AT_ONCE) {
-            let footers = self.file.with_chunks(stripes.iter().map(footer_range));
-            for stripe in stripes {
-                let number = wanted.groups.len();
-                let in_stripe =
-                    |fault: &dyn Display| unreadable(format!("stripe {number}: {fault}"));
-                let bytes = footers.get_bytes(stripe.footer_offset(), stripe.footer_length());
-                let footer = bytes
-                    .and_then(|bytes| StripeFooter::new(bytes, self.metadata.compression()))
-                    .map_err(|fault| in_stripe(&fault))?;
-                wanted.is_zoned |= footer.has_zone().map_err(|fault| in_stripe(&fault))?;
-                let groups = footer.groups(stripe, &columns);
-                wanted.groups.push(groups.map_err(|fault| in_stripe(&fault))?);
+    /// The columns at the top that the projection goes into.
+    fn wanted_members(&self, projection: &Projection) -> Vec<Member> {
+        let members = self.tail.columns.iter();
+        let names = wanted_columns(members.clone().map(|member| member.name.as_str()), projection);
+        members.filter(|member| names.contains(&member.name.as_str())).cloned().collect()
+    }
+
+    /// What the stripes' footers say of these columns.
+    fn footers(&self, members: &[Member]) -> Result<Vec<StripeFooter>, ConvertError> {
+        let mut wanted = Vec::new();
+        for member in members {
+            let before = wanted.len();
+            member.member_type.columns(&mut wanted);
+            // What encrypts the root encrypts all.
+            let is_encrypted = |column: &u64| *column == 0 || wanted[before..].contains(column);
+            if self.tail.encrypted.iter().any(is_encrypted) {
+                return Err(unreadable(Fault::Encrypted.in_column(&member.name)));
             }
         }
-        Ok(wanted)
+        let wanted = BTreeSet::from_iter(wanted);
+        let mut found = Vec::new();
+        for stripes in self.tail.stripes.chunks(FOOTERS_AT_ONCE) {
+            let file = self.file.with_chunks(stripes.iter().map(StripePlace::footer));
+            for stripe in stripes {
+                let number = found.len();
+                let place = stripe.footer();
+                let footer =
+                    file.bytes(place.start, place.end - place.start).map_err(Fault::from).and_then(
+                        |bytes| StripeFooter::new(bytes, self.tail.compression, stripe, &wanted),
+                    );
+                found
+                    .push(footer.map_err(|fault| unreadable(format!("stripe {number}: {fault}")))?);
+            }
+        }
+        Ok(found)
     }
 }
 
@@ -94,15 +97,10 @@ fn unreadable(fault: impl Display) -> ConvertError {
     ConvertError::Unreadable { format: NAME, fault: fault.to_string() }
 }
 
-fn schema(of: &RootDataType) -> SchemaRef {
-    Arc::new(of.create_arrow_schema(&HashMap::new()))
-}
-
-/// The schema with decimal numbers of seconds for timestamps: any other type is too short for some
+/// The columns with decimal numbers of seconds for timestamps: any other type is too short for some
 /// years or too coarse for some fractions.
-fn with_exact_timestamps(schema: &SchemaRef, zoned: bool) -> SchemaRef {
-    let fields = schema.fields().iter().map(|field| with_exact_timestamp(field, zoned));
-    Arc::new(Schema::new_with_metadata(fields.collect::<Fields>(), schema.metadata().clone()))
+fn with_exact_timestamps(fields: &Fields, zoned: bool) -> Fields {
+    fields.iter().map(|field| with_exact_timestamp(field, zoned)).collect()
 }
 
 fn with_exact_timestamp(field: &FieldRef, zoned: bool) -> FieldRef {
@@ -127,14 +125,45 @@ fn with_exact_timestamp(field: &FieldRef, zoned: bool) -> FieldRef {
     Arc::new(Field::clone(field).with_data_type(data_type))
 }
 
+/// The columns of a stripe, side by side.
+struct Batches<'f> {
+    members: &'f [Member],
+    columns: Vec<Column>,
+    /// Rows that are not decoded yet
+    rows: u64,
+}
+
+impl<'f> Batches<'f> {
+    fn new(members: &'f [Member], fields: &Fields, stripe: &Stripe, rows: u64) -> io::Result<Self> {
+        let columns = members.iter().zip(fields).map(|(member, field)| {
+            Column::new(&member.member_type, field, stripe)
+                .map_err(|fault| fault.in_column(&member.name))
+        });
+        Ok(Self { members, columns: columns.collect::<Result<_, _>>()?, rows })
+    }
+
+    /// The next rows, and how many they are; none behind the last.
+    fn next(&mut self) -> Option<io::Result<(usize, Vec<ArrayRef>)>> {
+        let rows = self.rows.min(BATCH_ROWS as u64);
+        if rows == 0 {
+            return None;
+        }
+        self.rows -= rows;
+        let rows = rows as usize;
+        let arrays = self.columns.iter_mut().zip(self.members).map(|(column, member)| {
+            column.next(rows, None).map_err(|fault| fault.in_column(&member.name))
+        });
+        Some(arrays.collect::<Result<_, _>>().map(|arrays| (rows, arrays)))
+    }
+}
+
 impl Columnar for Orc {
     fn columns(&self) -> Vec<StructField> {
-        columns(schema(self.metadata.root_data_type()).fields())
+        columns(&fields(&self.tail.columns))
     }
 
     fn rows(&self) -> u64 {
-        let stripes = self.metadata.stripe_metadatas().iter();
-        stripes.fold(0, |rows, stripe| rows.saturating_add(stripe.number_of_rows()))
+        self.tail.stripes.iter().fold(0, |rows, stripe| rows.saturating_add(stripe.rows))
     }
 
     fn read(
@@ -142,30 +171,29 @@ impl Columnar for Orc {
         projection: &Projection,
         mut take: impl FnMut(StructArray, &dyn Fn(u64) -> Position) -> Result<bool, ConvertError>,
     ) -> Result<(), ConvertError> {
-        let root = self.metadata.root_data_type();
-        let names = root.children().iter().map(|column| column.name());
-        let names = wanted_columns(names, projection);
-        let root = root.project(&ProjectionMask::named_roots(root, &names));
-        let wanted = self.wanted(&root)?;
-        let schema = with_exact_timestamps(&schema(&root), wanted.is_zoned);
-        let stripes = self.metadata.stripe_metadatas().iter().zip(wanted.groups);
+        let members = self.wanted_members(projection);
+        let footers = self.footers(&members)?;
+        let zoned = footers.iter().any(|footer| footer.zone().is_some());
+        let fields = with_exact_timestamps(&fields(&members), zoned);
+        let stripes = footers.into_iter().zip(&self.tail.stripes);
         let mut stripes = stripes
-            .map(|(stripe, groups)| (stripe, StripeFile::new(&self.file, stripe, groups)))
+            .map(|(footer, place)| {
+                (Stripe::new(&self.file, footer, self.tail.compression), place.rows)
+            })
             .enumerate()
             .peekable();
         let mut row = 0;
-        while let Some((number, (stripe, file))) = stripes.next() {
+        while let Some((number, (stripe, rows))) = stripes.next() {
             // The beginning of the next stripe comes while this one is converted.
             stripes.peek();
             let unreadable_behind = |row: u64, fault: &dyn Display| {
                 unreadable(format!("stripe {number}, behind row {row}: {fault}"))
             };
-            let decoder = StripeDecoder::new(file, &self.metadata, &root, schema.fields(), stripe);
-            let mut decoder = decoder.map_err(|fault| unreadable_behind(row, &fault))?;
-            let expected = row.saturating_add(stripe.number_of_rows());
-            while let Some(columns) = decoder.next_batch() {
-                let columns = columns.map_err(|fault| unreadable_behind(row, &fault))?;
-                let batch = StructArray::try_new(schema.fields().clone(), columns, None);
+            let batches = Batches::new(&members, &fields, &stripe, rows);
+            let mut batches = batches.map_err(|fault| unreadable_behind(row, &fault))?;
+            while let Some(batch) = batches.next() {
+                let (rows, arrays) = batch.map_err(|fault| unreadable_behind(row, &fault))?;
+                let batch = StructArray::try_new_with_length(fields.clone(), arrays, None, rows);
                 let batch = batch.map_err(|fault| unreadable_behind(row, &fault))?;
                 let before = row;
                 row += batch.len() as u64;
@@ -174,161 +202,128 @@ impl Columnar for Orc {
                     return Ok(());
                 }
             }
-            if row != expected {
-                return Err(unreadable(format!(
-                    "stripe {number} ends behind row {row}, where the footer has {expected}"
-                )));
-            }
         }
         Ok(())
     }
 }
 
-/// A file whose tail is whole.
-struct Whole {
-    ranged: Ranged,
-    tail: Option<Tail>,
-}
-
-impl Whole {
-    fn of(source: &Arc<Source>) -> io::Result<Self> {
-        let size = source.size();
-        let start = size.saturating_sub(TAIL);
-        let ranged = Ranged::new(Arc::clone(source)).with_chunks(std::iter::once(start..size));
-        let end = ranged.bytes(start, size - start)?;
-        let last = &end[end.len().saturating_sub(MAX_POSTSCRIPT as usize + 1)..];
-        let tail = completed(size, last);
-        Ok(Self { ranged, tail })
-    }
-
-    /// The same file, of which these ranges will be read.
-    fn with_chunks(&self, chunks: impl IntoIterator<Item = Range<u64>>) -> Self {
-        Self { ranged: self.ranged.with_whole_chunks(chunks), tail: self.tail.clone() }
-    }
-
-    /// Refuses types that the library must not see.
-    fn check_types(&self) -> io::Result<()> {
-        let size = self.len();
-        let length = size.min(TAIL);
-        let tail = self.get_bytes(size - length, length)?;
-        let Some((postscript_length, before)) = tail.split_last() else { return Ok(()) };
-        let Some(end) = before.len().checked_sub(usize::from(*postscript_length)) else {
-            return Ok(());
-        };
-        let Some(footer) = Footer::of(&before[end..]) else { return Ok(()) };
-        let bytes = match (end as u64).checked_sub(footer.length) {
-            Some(start) => tail.slice(start as usize..end),
-            None => {
-                let end = size - length + end as u64;
-                let Some(start) = end.checked_sub(footer.length) else { return Ok(()) };
-                self.get_bytes(start, footer.length)?
-            }
-        };
-        footer.check(bytes)
-    }
-}
-
-impl ChunkReader for Whole {
-    type T = RangedReader;
-
-    fn len(&self) -> u64 {
-        self.tail.as_ref().map_or(self.ranged.size(), Tail::file_size)
-    }
-
-    fn get_read(&self, offset: u64) -> io::Result<RangedReader> {
-        Ok(self.ranged.reader(offset))
-    }
-
-    fn get_bytes(&self, offset: u64, length: u64) -> io::Result<Bytes> {
-        let Some(tail) = &self.tail else {
-            return self.ranged.bytes(offset, length);
-        };
-        let (before, rest) = tail.split(offset, length)?;
-        if rest.is_empty() {
-            return self.ranged.bytes(offset, before);
-        }
-        let mut bytes = self.ranged.bytes(offset.min(tail.start), before)?.to_vec();
-        bytes.extend_from_slice(&rest);
-        Ok(bytes.into())
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use arrow_array::{ArrayRef, Int64Array, RecordBatch};
-    use orc_rust::{ArrowReaderBuilder, ArrowWriterBuilder};
+    use arrow_array::cast::AsArray as _;
+    use arrow_array::types::Int64Type;
+    use bytes::Bytes;
 
+    use super::protobuf::tests::{push_bytes, push_number, push_varint};
     use super::*;
     use crate::input::tests::Watched;
 
     const STRIPES: usize = 3;
-    const ROWS: usize = 20_000;
+    const COLUMNS: [&str; 3] = ["first", "idle", "last"];
 
-    /// Stripes of so many rows of three columns of random numbers.
-    fn file(stripes: usize, rows: usize) -> Bytes {
-        let mut number = 1_u64;
-        let mut column = || {
-            let numbers = std::iter::repeat_with(|| {
-                number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                (number >> 1) as i64
-            });
-            Arc::new(Int64Array::from_iter_values(numbers.take(rows))) as ArrayRef
+    fn numbers(rows: usize, mut number: u64) -> Vec<i64> {
+        let next = || {
+            number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            number as i64
         };
-        let mut file = Vec::new();
-        let mut batch = || {
-            RecordBatch::try_from_iter(["first", "idle", "last"].map(|name| (name, column())))
-                .unwrap()
-        };
-        let mut writer = ArrowWriterBuilder::new(&mut file, batch().schema()).try_build().unwrap();
-        for _ in 0..stripes {
-            writer.write(&batch()).unwrap();
-            writer.flush_stripe().unwrap();
+        std::iter::repeat_with(next).take(rows).collect()
+    }
+
+    /// A file with so many rows of random numbers in each stripe, stored as literals and as they are.
+    fn file(rows: usize) -> Bytes {
+        let (mut file, mut footer) = (b"ORC".to_vec(), Vec::new());
+        for stripe in 0..STRIPES {
+            let start = file.len();
+            let mut stripe_footer = Vec::new();
+            for column in 1..=COLUMNS.len() {
+                let before = file.len();
+                for literals in numbers(rows, (stripe * COLUMNS.len() + column) as u64).chunks(128)
+                {
+                    file.push((256 - literals.len()) as u8);
+                    for number in literals {
+                        push_varint(&mut file, (number << 1 ^ number >> 63) as u64);
+                    }
+                }
+                let mut stream = Vec::new();
+                for (field, number) in [(1, 1), (2, column), (3, file.len() - before)] {
+                    push_number(&mut stream, field, number as u64);
+                }
+                push_bytes(&mut stripe_footer, 1, &stream);
+            }
+            (0..=COLUMNS.len()).for_each(|_| push_bytes(&mut stripe_footer, 2, &[]));
+            let mut place = Vec::new();
+            let length = file.len() - start;
+            for (field, number) in [(1, start), (3, length), (4, stripe_footer.len()), (5, rows)] {
+                push_number(&mut place, field, number as u64);
+            }
+            push_bytes(&mut footer, 3, &place);
+            file.extend(stripe_footer);
         }
-        writer.close().unwrap();
+        let mut root = vec![0x08, 12, 0x12, COLUMNS.len() as u8];
+        root.extend(1..=COLUMNS.len() as u8);
+        COLUMNS.iter().for_each(|name| push_bytes(&mut root, 3, name.as_bytes()));
+        push_bytes(&mut footer, 4, &root);
+        COLUMNS.iter().for_each(|_| push_bytes(&mut footer, 4, &[0x08, 4]));
+        let mut postscript = Vec::new();
+        push_number(&mut postscript, 1, footer.len() as u64);
+        file.extend(footer);
+        file.extend_from_slice(&postscript);
+        file.push(postscript.len() as u8);
         file.into()
     }
 
-    #[test]
-    fn what_is_read_was_announced_and_is_of_wanted_columns() {
-        let bytes = file(STRIPES, ROWS);
+    /// Reads two columns of three.
+    fn read(rows: usize) {
+        let bytes = file(rows);
         let input = Watched::new(bytes.clone());
         let source = Source::new(Arc::clone(&input) as _);
         let orc = Orc::open(&source).unwrap();
+        assert_eq!(orc.rows(), (STRIPES * rows) as u64);
         input.take_surprises();
         let before = source.bytes_read();
         let mut projection = Projection::empty();
         projection.add(&"first".parse().unwrap());
         projection.add(&"last".parse().unwrap());
-        let mut rows = 0;
+        let mut found = [Vec::new(), Vec::new()];
         orc.read(&projection, |batch, _| {
             assert_eq!(batch.column_names(), ["first", "last"]);
-            if let Some(next) = orc.metadata.stripe_metadatas().get(rows / ROWS + 1) {
-                let is_coming = input.announced().iter().any(|(start, _)| *start >= next.offset());
-                assert!(is_coming, "the stripe behind row {rows}");
+            if let Some(next) = orc.tail.stripes.get(found[0].len() / rows + 1) {
+                let is_coming = input.announced().iter().any(|(start, _)| *start >= next.offset);
+                assert!(is_coming, "the stripe behind row {}", found[0].len());
             }
-            rows += batch.len();
+            for (found, column) in found.iter_mut().zip(batch.columns()) {
+                found.extend_from_slice(column.as_primitive::<Int64Type>().values());
+            }
             Ok(true)
         })
         .unwrap();
+        for (found, column) in found.iter().zip([1, 3]) {
+            let stripes = (0..STRIPES).map(|stripe| numbers(rows, (stripe * 3 + column) as u64));
+            assert!(*found == stripes.collect::<Vec<_>>().concat(), "column {column}");
+        }
         assert_eq!(input.take_surprises(), [], "nobody knew of these");
         assert_eq!(input.announced(), [], "these were not read");
         let read = source.bytes_read() - before;
         assert!(read < bytes.len() as u64 * 7 / 10, "{read} of {}", bytes.len());
-        assert_eq!(rows, STRIPES * ROWS);
     }
 
     #[test]
-    fn columns_of_several_groups_are_those_of_the_librarys_own_reader() {
-        let bytes = file(1, 600_000);
-        let expected = ArrowReaderBuilder::try_new(bytes.clone()).unwrap().with_batch_size(2048);
-        let mut expected = expected.build();
-        let orc = Orc::open(&Source::new(Arc::new(bytes))).unwrap();
-        assert_eq!(orc.wanted(orc.metadata.root_data_type()).unwrap().groups[0].len(), 3);
-        orc.read(&Projection::everything(), |batch, _| {
-            assert_eq!(batch.columns(), expected.next().unwrap().unwrap().columns());
-            Ok(true)
-        })
-        .unwrap();
-        assert!(expected.next().is_none());
+    fn what_is_read_was_announced_and_is_of_wanted_columns() {
+        read(20_000);
+    }
+
+    #[test]
+    fn long_streams_are_read_piece_by_piece() {
+        read(700_000);
+    }
+
+    #[test]
+    fn faults_tell_the_stripe_and_the_column() {
+        let mut bytes = file(5_000).to_vec();
+        // Numbers that do not end, at the end of the first stripe.
+        let at = bytes.len() * 29 / 90;
+        bytes[at..at + 40].fill(0xff);
+        let orc = Orc::open(&Source::new(Arc::new(Bytes::from(bytes)))).unwrap();
+        let fault = orc.read(&Projection::everything(), |_, _| Ok(true)).unwrap_err().to_string();
+        assert!(fault.contains("stripe 0, behind row 4096: column `last`: "), "{fault}");
     }
 }

@@ -58,10 +58,24 @@ impl<'b> Message<'b> {
     }
 }
 
-pub(super) fn push_varint(out: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        out.push(number as u8 | 0x80);
-        number >>= 7;
+#[cfg(test)]
+pub(super) mod tests {
+    pub(in super::super) fn push_varint(out: &mut Vec<u8>, mut number: u64) {
+        while number >= 0x80 {
+            out.push(number as u8 | 0x80);
+            number >>= 7;
+        }
+        out.push(number as u8);
     }
-    out.push(number as u8);
+
+    pub(in super::super) fn push_number(out: &mut Vec<u8>, field: u64, number: u64) {
+        push_varint(out, field << 3);
+        push_varint(out, number);
+    }
+
+    pub(in super::super) fn push_bytes(out: &mut Vec<u8>, field: u64, bytes: &[u8]) {
+        push_varint(out, field << 3 | 2);
+        push_varint(out, bytes.len() as u64);
+        out.extend_from_slice(bytes);
+    }
 }

@@ -1,191 +1,169 @@
-//! What is at the end of a stripe: where its streams are, and in which zone its times were written.
+//! A stripe: its footer, and the streams of its columns.
 //!
-//! Source: ORC specification v1, "Stripe Footer".
+//! Source: ORC specification v1, "Stripes" and "Stripe Footer".
 
-use std::collections::HashMap;
-use std::io::{self, Read as _};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use bytes::Bytes;
-use orc_rust::compression::{Compression, Decompressor};
-use orc_rust::schema::RootDataType;
-use orc_rust::stripe::StripeMetadata;
+use chrono_tz::Tz;
 
+use super::compression::{self, Blocks, Compression, Stored};
+use super::fault::Fault;
+use super::integers::Version;
 use super::protobuf::{Message, Value};
+use super::tail::StripePlace;
+use crate::columnar::ranged::Ranged;
 
-/// The longest footer, decompressed.
-const MAX_FOOTER: u64 = 64 * 1024 * 1024;
-/// Streams with less than that between them are read as one, if that is not long.
+/// Streams up to this length are held; others are read piece by piece.
+const LONGEST_HELD: u64 = 256 * 1024;
+/// Held streams with less than that between them are read as one, if that is not long.
 const NEAR: u64 = 64 * 1024;
 const LONGEST_JOINED: u64 = 4 * 1024 * 1024;
-/// Columns whose streams have no more than that are one group.
-const LARGEST_GROUP: u64 = LONGEST_JOINED;
 
-// Fields of the footer and of a stream.
+// Fields of the footer, of a stream and of an encoding.
 const STREAMS: u64 = 1;
+const ENCODINGS: u64 = 2;
 const WRITER_TIMEZONE: u64 = 3;
 const KIND: u64 = 1;
 const COLUMN: u64 = 2;
 const LENGTH: u64 = 3;
-/// Kinds of streams that say where something is: the row index and Bloom filters.
-const INDEXES: std::ops::RangeInclusive<u64> = 6..=8;
+const DICTIONARY_SIZE: u64 = 2;
 
-/// Where a stripe's footer is.
-pub(super) fn footer_range(stripe: &StripeMetadata) -> Range<u64> {
-    let start = stripe.footer_offset();
-    start..start.saturating_add(stripe.footer_length())
+/// What a stream has of its column. There are other kinds, which say where something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum StreamKind {
+    Present,
+    Data,
+    Length,
+    DictionaryData,
+    Secondary,
 }
 
-/// Why a footer is not read.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Refusal {
-    #[error("its footer is longer than 64 MiB")]
-    TooLong,
-    #[error("its footer is damaged")]
-    Damaged,
+impl StreamKind {
+    fn of(number: u64) -> Option<Self> {
+        Some(match number {
+            0 => Self::Present,
+            1 => Self::Data,
+            2 => Self::Length,
+            3 => Self::DictionaryData,
+            5 => Self::Secondary,
+            _ => return None,
+        })
+    }
 }
 
-/// A footer, decompressed.
-pub(super) struct StripeFooter(Vec<u8>);
+/// How a column's values are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Encoding {
+    pub(super) version: Version,
+    /// How many values the dictionary has, if there is one
+    pub(super) dictionary: Option<u64>,
+}
+
+/// What a footer says of the wanted columns.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct StripeFooter {
+    /// Where each stream that has content is in the file
+    streams: BTreeMap<(u64, StreamKind), Range<u64>>,
+    encodings: BTreeMap<u64, Encoding>,
+    /// Where times were written, unless that was in UTC
+    zone: Option<Tz>,
+}
 
 impl StripeFooter {
-    pub(super) fn new(bytes: Bytes, compression: Option<Compression>) -> io::Result<Self> {
-        let mut footer = Vec::new();
-        let decompressed = Decompressor::new(bytes, compression, Vec::new());
-        decompressed.take(MAX_FOOTER + 1).read_to_end(&mut footer)?;
-        match footer.len() as u64 <= MAX_FOOTER {
-            true => Ok(Self(footer)),
-            false => Err(io::Error::other(Refusal::TooLong)),
-        }
-    }
-
-    /// Whether times were written in a zone other than UTC.
-    pub(super) fn has_zone(&self) -> Result<bool, Refusal> {
-        let mut has_zone = false;
-        let mut message = Message::new(&self.0);
-        while let Some((field, value)) = message.next().ok_or(Refusal::Damaged)? {
-            if let (WRITER_TIMEZONE, Value::Bytes(zone)) = (field, value) {
-                has_zone = !matches!(zone, b"UTC" | b"GMT" | b"Etc/UTC");
-            }
-        }
-        Ok(has_zone)
-    }
-
-    /// The columns in groups, with their streams in the file but for indexes.
-    pub(super) fn groups(
-        &self,
-        stripe: &StripeMetadata,
-        columns: &Columns,
-    ) -> Result<Vec<ColumnGroup>, Refusal> {
-        let mut streams = Vec::new();
-        let mut sizes = vec![0_u64; columns.count];
-        let mut start = stripe.offset();
-        let mut message = Message::new(&self.0);
-        while let Some((field, value)) = message.next().ok_or(Refusal::Damaged)? {
-            let (STREAMS, Value::Bytes(stream)) = (field, value) else { continue };
-            let stream = Stream::new(stream).ok_or(Refusal::Damaged)?;
-            let end = start.saturating_add(stream.length);
-            if let Some(column) = columns.places.get(&stream.column)
-                && !INDEXES.contains(&stream.kind)
-                && stream.length > 0
-            {
-                if stripe.footer_offset() < end {
-                    return Err(Refusal::Damaged);
+    pub(super) fn new(
+        stored: Bytes,
+        compression: Option<Compression>,
+        stripe: &StripePlace,
+        wanted: &BTreeSet<u64>,
+    ) -> Result<Self, Fault> {
+        let footer = compression::footer(stored, compression)?;
+        let mut found = Self { streams: BTreeMap::new(), encodings: BTreeMap::new(), zone: None };
+        let (mut start, mut column) = (stripe.offset, 0);
+        let mut message = Message::new(&footer);
+        while let Some((field, value)) = message.next().ok_or(Fault::Footer)? {
+            match (field, value) {
+                (STREAMS, Value::Bytes(bytes)) => {
+                    let stream = StoredStream::new(bytes).ok_or(Fault::Footer)?;
+                    let end = start.saturating_add(stream.length);
+                    if let Some(kind) = StreamKind::of(stream.kind)
+                        && wanted.contains(&stream.column)
+                        && stream.length > 0
+                    {
+                        if stripe.footer().start < end {
+                            return Err(Fault::Footer);
+                        }
+                        found.streams.insert((stream.column, kind), start..end);
+                    }
+                    start = end;
                 }
-                streams.push((*column, start..end));
-                sizes[*column] += end - start;
-            }
-            start = end;
-        }
-        let mut groups = grouped(&sizes);
-        for (column, stream) in streams {
-            let group = groups.partition_point(|group| group.columns.end <= column);
-            groups[group].add(stream);
-        }
-        Ok(groups)
-    }
-}
-
-/// Neighbouring columns of these sizes, as many in a group as are not large together.
-fn grouped(sizes: &[u64]) -> Vec<ColumnGroup> {
-    let mut groups: Vec<ColumnGroup> = Vec::new();
-    let mut size = 0_u64;
-    for (column, more) in sizes.iter().enumerate() {
-        size = size.saturating_add(*more);
-        match groups.last_mut() {
-            Some(group) if size <= LARGEST_GROUP => group.columns.end = column + 1,
-            _ => {
-                size = *more;
-                groups.push(ColumnGroup { columns: column..column + 1, streams: Vec::new() });
+                (ENCODINGS, Value::Bytes(bytes)) => {
+                    if wanted.contains(&column) {
+                        let encoding = encoding(bytes).ok_or(Fault::Footer)?;
+                        found.encodings.insert(column, encoding);
+                    }
+                    column += 1;
+                }
+                (WRITER_TIMEZONE, Value::Bytes(name)) => found.zone = zone(name)?,
+                _ => {}
             }
         }
+        Ok(found)
     }
-    groups
-}
 
-/// The wanted columns at the top, and what is in them.
-pub(super) struct Columns {
-    count: usize,
-    /// The column at the top that each column belongs to
-    places: HashMap<u64, usize>,
-}
-
-impl Columns {
-    pub(super) fn of(root: &RootDataType) -> Self {
-        let mut places = HashMap::new();
-        for (place, column) in root.children().iter().enumerate() {
-            let inside = column.data_type().all_indices();
-            places.extend(inside.into_iter().map(|index| (index as u64, place)));
-        }
-        Self { count: root.children().len(), places }
+    pub(super) fn zone(&self) -> Option<Tz> {
+        self.zone
     }
 }
 
-/// Columns at the top that are read together.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct ColumnGroup {
-    pub(super) columns: Range<usize>,
-    /// In the file, in order
-    pub(super) streams: Vec<Range<u64>>,
+/// None for UTC.
+fn zone(name: &[u8]) -> Result<Option<Tz>, Fault> {
+    if let b"" | b"UTC" | b"GMT" | b"Etc/UTC" = name {
+        return Ok(None);
+    }
+    let name = String::from_utf8_lossy(name);
+    name.parse().map(Some).map_err(|_| Fault::Zone(name.into_owned()))
 }
 
-impl ColumnGroup {
-    /// Whether a stream that begins there is one of the group's.
-    pub(super) fn reads(&self, start: u64) -> bool {
-        self.streams.iter().any(|streams| streams.contains(&start))
-    }
-
-    /// Adds a stream that lies behind those before.
-    fn add(&mut self, stream: Range<u64>) {
-        match self.streams.last_mut() {
-            Some(last)
-                if stream.start - last.end < NEAR && stream.end - last.start <= LONGEST_JOINED =>
-            {
-                last.end = stream.end;
-            }
-            _ => self.streams.push(stream),
+/// Nothing if that is no encoding.
+fn encoding(bytes: &[u8]) -> Option<Encoding> {
+    let (mut kind, mut size) = (0, 0);
+    let mut message = Message::new(bytes);
+    while let Some((field, value)) = message.next()? {
+        match (field, value) {
+            (KIND, Value::Number(number)) => kind = number,
+            (DICTIONARY_SIZE, Value::Number(number)) => size = number,
+            _ => {}
         }
     }
+    Some(match kind {
+        0 => Encoding { version: Version::V1, dictionary: None },
+        1 => Encoding { version: Version::V1, dictionary: Some(size) },
+        2 => Encoding { version: Version::V2, dictionary: None },
+        3 => Encoding { version: Version::V2, dictionary: Some(size) },
+        _ => return None,
+    })
 }
 
 /// How a footer describes a stream.
 #[derive(Default)]
-struct Stream {
+struct StoredStream {
     kind: u64,
     column: u64,
     length: u64,
 }
 
-impl Stream {
-    /// Nothing if it is no message.
-    fn new(message: &[u8]) -> Option<Self> {
+impl StoredStream {
+    /// Nothing if that is no stream.
+    fn new(bytes: &[u8]) -> Option<Self> {
         let mut stream = Self::default();
-        let mut message = Message::new(message);
+        let mut message = Message::new(bytes);
         while let Some((field, value)) = message.next()? {
             match (field, value) {
-                (KIND, Value::Number(kind)) => stream.kind = kind,
-                (COLUMN, Value::Number(column)) => stream.column = column,
-                (LENGTH, Value::Number(length)) => stream.length = length,
+                (KIND, Value::Number(number)) => stream.kind = number,
+                (COLUMN, Value::Number(number)) => stream.column = number,
+                (LENGTH, Value::Number(number)) => stream.length = number,
                 _ => {}
             }
         }
@@ -193,103 +171,183 @@ impl Stream {
     }
 }
 
+/// A stripe on its way.
+pub(super) struct Stripe {
+    footer: StripeFooter,
+    compression: Option<Compression>,
+    /// The file with its short streams, and with its long ones
+    held: Ranged,
+    in_pieces: Ranged,
+}
+
+impl Stripe {
+    /// Announces what will be read.
+    pub(super) fn new(
+        file: &Ranged,
+        footer: StripeFooter,
+        compression: Option<Compression>,
+    ) -> Self {
+        let mut streams: Vec<&Range<u64>> = footer.streams.values().collect();
+        streams.sort_unstable_by_key(|stream| stream.start);
+        let (held, in_pieces): (Vec<_>, Vec<_>) = streams.into_iter().cloned().partition(is_held);
+        let held = file.with_whole_chunks(joined(held));
+        let in_pieces = file.with_chunks(in_pieces);
+        Self { footer, compression, held, in_pieces }
+    }
+
+    pub(super) fn zone(&self) -> Option<Tz> {
+        self.footer.zone
+    }
+
+    pub(super) fn encoding(&self, column: u64) -> Result<Encoding, Fault> {
+        self.footer.encodings.get(&column).copied().ok_or(Fault::Footer)
+    }
+
+    /// A column's stream, if it has such a one.
+    pub(super) fn find(&self, column: u64, kind: StreamKind) -> Result<Option<Stream>, Fault> {
+        let Some(range) = self.footer.streams.get(&(column, kind)) else { return Ok(None) };
+        let bytes = match is_held(range) {
+            true => StreamBytes::Held(self.held.bytes(range.start, range.end - range.start)?),
+            false => StreamBytes::InPieces { file: self.in_pieces.clone(), rest: range.clone() },
+        };
+        Ok(Some(Blocks::new(bytes, self.compression)))
+    }
+
+    /// A column's stream, empty if it has no such one: there is none where there are no values.
+    pub(super) fn stream(&self, column: u64, kind: StreamKind) -> Result<Stream, Fault> {
+        let found = self.find(column, kind)?;
+        Ok(found.unwrap_or_else(|| Blocks::new(StreamBytes::Held(Bytes::new()), None)))
+    }
+}
+
+fn is_held(stream: &Range<u64>) -> bool {
+    stream.end - stream.start <= LONGEST_HELD
+}
+
+/// Streams in their order in the file, those near each other as one.
+fn joined(streams: Vec<Range<u64>>) -> Vec<Range<u64>> {
+    let mut joined: Vec<Range<u64>> = Vec::new();
+    for stream in streams {
+        match joined.last_mut() {
+            Some(last)
+                if stream.start - last.end < NEAR && stream.end - last.start <= LONGEST_JOINED =>
+            {
+                last.end = stream.end;
+            }
+            _ => joined.push(stream),
+        }
+    }
+    joined
+}
+
+/// A stream, decompressed as it is read.
+pub(super) type Stream = Blocks<StreamBytes>;
+
+/// A stream as it is stored.
+pub(super) enum StreamBytes {
+    Held(Bytes),
+    InPieces { file: Ranged, rest: Range<u64> },
+}
+
+impl Stored for StreamBytes {
+    fn left(&self) -> u64 {
+        match self {
+            Self::Held(bytes) => bytes.left(),
+            Self::InPieces { rest, .. } => rest.end - rest.start,
+        }
+    }
+
+    fn next(&mut self, count: u64) -> Result<Bytes, Fault> {
+        match self {
+            Self::Held(bytes) => bytes.next(count),
+            Self::InPieces { file, rest } => {
+                let bytes = file.bytes(rest.start, count)?;
+                rest.start += count;
+                Ok(bytes)
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use orc_rust::proto::StripeInformation;
-
-    use super::super::protobuf::push_varint;
     use super::*;
 
-    const INDEX: u64 = 6;
-
-    /// The columns and the ends of streams of each.
-    type Groups = Vec<(Range<usize>, Vec<(u64, u64)>)>;
-
-    /// The groups of columns 1 and 2, where streams of these kinds, columns and lengths begin at 3.
-    fn groups(streams: &[(u64, u64, u64)]) -> Result<Groups, Refusal> {
-        let mut footer = Vec::new();
-        for (kind, column, length) in streams {
-            let mut stream = Vec::new();
-            for number in [KIND << 3, *kind, COLUMN << 3, *column, LENGTH << 3, *length] {
-                push_varint(&mut stream, number);
-            }
-            footer.extend([(STREAMS as u8) << 3 | 2, stream.len() as u8]);
-            footer.extend(stream);
+    impl Stream {
+        /// What is not compressed.
+        pub(in super::super) fn of(bytes: &[u8]) -> Self {
+            Blocks::new(StreamBytes::Held(Bytes::copy_from_slice(bytes)), None)
         }
-        let information = StripeInformation {
-            offset: Some(3),
-            data_length: Some(10 * LONGEST_JOINED),
-            ..StripeInformation::default()
-        };
-        let stripe = StripeMetadata::try_from(&information).unwrap();
-        let footer = StripeFooter::new(footer.into(), None).unwrap();
-        let columns = Columns { count: 2, places: HashMap::from([(1, 0), (2, 1)]) };
-        let ends = |stream: &Range<u64>| (stream.start, stream.end);
-        let groups = footer.groups(&stripe, &columns)?.into_iter();
-        Ok(groups.map(|group| (group.columns, group.streams.iter().map(ends).collect())).collect())
     }
 
-    /// The streams of a single group.
-    fn ranges(streams: &[(u64, u64, u64)]) -> Vec<(u64, u64)> {
-        let mut groups = groups(streams).unwrap();
-        let (columns, ranges) = groups.pop().unwrap();
-        assert_eq!((columns, groups.len()), (0..2, 0));
-        ranges
+    /// The footer of a stripe with so many bytes of streams, of which two columns are wanted.
+    fn footer(bytes: &[u8], length: u8) -> Result<StripeFooter, Fault> {
+        // offset 3, dataLength, footerLength 1
+        let tail = [0x1a, 6, 0x08, 3, 0x18, length, 0x20, 1, 0x22, 2, 0x08, 12];
+        let tail = super::super::tail::tests::tail(&tail);
+        let wanted = BTreeSet::from([1, 3]);
+        StripeFooter::new(Bytes::copy_from_slice(bytes), None, &tail.stripes[0], &wanted)
+    }
+
+    /// The field of a stream of that kind, column and length.
+    fn stream(kind: u8, column: u8, length: u8) -> [u8; 8] {
+        [0x0a, 6, 0x08, kind, 0x10, column, 0x18, length]
     }
 
     #[test]
-    fn near_streams_are_joined_unless_that_is_long() {
-        assert_eq!(ranges(&[(1, 1, 10), (1, 5, NEAR - 1), (1, 2, 20)]), [(3, NEAR + 32)]);
-        let far = [(3, 13), (NEAR + 13, NEAR + 33)];
-        assert_eq!(ranges(&[(1, 1, 10), (1, 5, NEAR), (1, 2, 20)]), far);
-        let long = LONGEST_JOINED;
-        let joined = ranges(&[(1, 1, long - 20), (1, 5, 25), (1, 2, 10)]);
-        assert_eq!(joined, [(3, long - 17), (long + 8, long + 18)]);
-        assert_eq!(ranges(&[(1, 5, 10)]), []);
-    }
-
-    #[test]
-    fn indexes_and_streams_without_content_are_not_read() {
-        let streams = [(INDEX, 0, 9), (INDEX, 1, 9), (7, 2, 9), (0, 1, 0), (1, 1, 5), (8, 2, 9)];
-        assert_eq!(ranges(&streams), [(30, 35)]);
-    }
-
-    #[test]
-    fn large_columns_are_groups_of_their_own() {
-        let large = LARGEST_GROUP;
-        let expected = [(0..1, vec![(3, large + 3)]), (1..2, vec![(large + 3, large + 4)])];
-        assert_eq!(groups(&[(1, 1, large), (1, 2, 1)]).unwrap(), expected);
-        assert_eq!(grouped(&[1, large - 1, 1, u64::MAX, u64::MAX]).len(), 4);
+    fn streams_lie_one_behind_the_other() {
+        let streams = [
+            stream(6, 1, 9),
+            stream(0, 1, 0),
+            stream(1, 1, 5),
+            stream(1, 2, 20),
+            stream(5, 3, 7),
+            stream(8, 3, 9),
+        ];
+        let found = footer(&streams.concat(), 50).unwrap().streams;
+        let expected = [((1, StreamKind::Data), 12..17), ((3, StreamKind::Secondary), 37..44)];
+        assert_eq!(found, BTreeMap::from(expected));
     }
 
     #[test]
     fn streams_that_leave_the_stripe_are_refused() {
-        let data = 10 * LONGEST_JOINED;
-        assert!(groups(&[(1, 5, data - 1), (1, 2, 1)]).is_ok());
-        for streams in [[(1, 5, data), (1, 2, 1)], [(1, 5, u64::MAX), (1, 2, 1)]] {
-            assert_eq!(groups(&streams), Err(Refusal::Damaged));
-        }
+        assert!(footer(&stream(1, 1, 50), 50).is_ok());
+        assert!(matches!(footer(&stream(1, 1, 51), 50), Err(Fault::Footer)));
+        let far =
+            [0x0a, 14, 0x10, 1, 0x18, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 0];
+        assert!(footer(&[&far[..14], &[0x08, 1]].concat(), 50).is_err());
     }
 
     #[test]
-    fn streams_that_are_no_messages_are_refused() {
-        let stripe = StripeMetadata::try_from(&StripeInformation::default()).unwrap();
-        let columns = Columns { count: 1, places: HashMap::from([(1, 0)]) };
-        let footer = Bytes::from_static(&[(STREAMS as u8) << 3 | 2, 2, 0xff, 0xff]);
-        let footer = StripeFooter::new(footer, None).unwrap();
-        assert_eq!(footer.groups(&stripe, &columns), Err(Refusal::Damaged));
+    fn encodings_are_those_of_the_columns_in_order() {
+        let encodings = [0x12, 2, 0x08, 2, 0x12, 2, 0x08, 0, 0x12, 0, 0x12, 4, 0x08, 3, 0x10, 9];
+        let found = footer(&encodings, 50).unwrap().encodings;
+        let direct = Encoding { version: Version::V1, dictionary: None };
+        let dictionary = Encoding { version: Version::V2, dictionary: Some(9) };
+        assert_eq!(found, BTreeMap::from([(1, direct), (3, dictionary)]));
+        assert!(footer(&[0x12, 0, 0x12, 2, 0x08, 4], 50).is_err());
     }
 
     #[test]
     fn a_zone_is_one_that_is_not_utc() {
-        for (zone, is_zone) in [("UTC", false), ("Etc/UTC", false), ("Europe/Berlin", true)] {
-            let mut footer = vec![0x1a, zone.len() as u8];
-            footer.extend(zone.as_bytes());
-            let footer = StripeFooter::new(footer.into(), None).unwrap();
-            assert_eq!(footer.has_zone(), Ok(is_zone), "{zone}");
+        let zone = |name: &str| footer(&[&[0x1a, name.len() as u8], name.as_bytes()].concat(), 0);
+        for name in ["UTC", "GMT", "Etc/UTC", ""] {
+            assert_eq!(zone(name).unwrap().zone(), None, "{name}");
         }
-        let footer = |bytes| StripeFooter::new(Bytes::from_static(bytes), None).unwrap();
-        assert_eq!(footer(b"").has_zone(), Ok(false));
-        assert_eq!(footer(b"\xff").has_zone(), Err(Refusal::Damaged));
+        assert_eq!(zone("Europe/Berlin").unwrap().zone(), Some(Tz::Europe__Berlin));
+        assert!(matches!(zone("Mars/Base"), Err(Fault::Zone(name)) if name == "Mars/Base"));
+        assert!(matches!(footer(b"\xff", 0), Err(Fault::Footer)));
+    }
+
+    #[test]
+    fn near_streams_are_joined_unless_that_is_long() {
+        let near = joined(vec![3..13, NEAR + 12..NEAR + 32, 2 * NEAR + 32..2 * NEAR + 33]);
+        assert_eq!(near, [3..NEAR + 32, 2 * NEAR + 32..2 * NEAR + 33]);
+        let long = LONGEST_JOINED;
+        assert_eq!(
+            joined(vec![3..long + 3, long + 3..long + 4]),
+            [3..long + 3, long + 3..long + 4]
+        );
+        assert_eq!(joined(vec![3..long + 2, long + 2..long + 3]).len(), 1);
     }
 }

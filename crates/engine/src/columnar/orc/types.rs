@@ -1,196 +1,285 @@
-//! Looks at an ORC file's types before the library that reads them does: it follows them from one to
-//! the next, and where they go round in a circle that would end the process.
+//! The types of a file's columns: a tree.
 //!
-//! Source: ORC specification v1, "File Tail" and "Type Information": types are in the order of a walk
-//! over their tree, each before those it holds.
+//! Source: ORC specification v1, "Type Information": types are in the order of a walk over their tree,
+//! each before those it holds.
 
-use std::collections::HashMap;
-use std::io::{self, Read as _};
+use std::sync::Arc;
 
-use bytes::Bytes;
-use orc_rust::compression::{Compression, Decompressor};
-use orc_rust::reader::metadata::read_metadata;
+use arrow_schema::{DataType, Field, FieldRef, Fields, TimeUnit, UnionFields, UnionMode};
 
-use super::protobuf::{Message, Value, push_varint};
+use super::fault::Fault;
+use super::protobuf::{Message, Value};
 
 /// Types may be nested this deep.
 const MAX_NESTING: usize = 256;
-/// The longest footer, decompressed.
-const MAX_FOOTER: u64 = 64 * 1024 * 1024;
+/// A union has no more kinds: Arrow counts them in a byte with a sign.
+const MAX_KINDS: usize = 127;
 
-// Fields of the postscript, the footer and a type.
-const FOOTER_LENGTH: u64 = 1;
-const COMPRESSION: u64 = 2;
-const BLOCK_SIZE: u64 = 3;
-const TYPES: u64 = 4;
+// Fields of a type.
+const KIND: u64 = 1;
 const SUBTYPES: u64 = 2;
+const NAMES: u64 = 3;
+const PRECISION: u64 = 5;
+const SCALE: u64 = 6;
 
-/// Why types must not be read.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Refusal {
-    #[error("its type {0} is held by its type {1}, which should come before it and alone hold it")]
-    NoTree(u32, u32),
-    #[error("its types are nested deeper than {MAX_NESTING} levels")]
-    Nesting,
-    #[error("its footer is longer than 64 MiB")]
-    TooLong,
+/// A column's type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Type {
+    /// The column's number in the file
+    pub(super) column: u64,
+    pub(super) kind: Kind,
 }
 
-/// What a postscript says of the footer before it.
-pub(super) struct Footer {
-    pub(super) length: u64,
-    compression: Option<Compression>,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Kind {
+    Boolean,
+    Byte,
+    Short,
+    Int,
+    Long,
+    Float,
+    Double,
+    Text,
+    Binary,
+    Date,
+    /// As clocks showed it where it was written
+    Timestamp,
+    Instant,
+    Decimal {
+        precision: u64,
+        scale: u64,
+    },
+    Struct(Vec<Member>),
+    List(Box<Type>),
+    Map(Box<[Type; 2]>),
+    Union(Vec<Type>),
 }
 
-impl Footer {
-    /// Nothing if that is no postscript; then the library says why.
-    pub(super) fn of(postscript: &[u8]) -> Option<Self> {
-        let mut footer = None;
-        let (mut kind, mut block_size) = (0, 256 * 1024);
-        let mut message = Message::new(postscript);
+/// A column of a struct.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Member {
+    pub(super) name: String,
+    pub(super) member_type: Type,
+}
+
+/// A type as it is stored.
+#[derive(Debug, Default)]
+pub(super) struct StoredType {
+    kind: u64,
+    subtypes: Vec<u64>,
+    names: Vec<String>,
+    precision: u64,
+    scale: u64,
+}
+
+impl StoredType {
+    /// Nothing if that is no type.
+    pub(super) fn new(bytes: &[u8]) -> Option<Self> {
+        let mut found = Self::default();
+        let mut message = Message::new(bytes);
         while let Some((field, value)) = message.next()? {
             match (field, value) {
-                (FOOTER_LENGTH, Value::Number(length)) => footer = Some(length),
-                (COMPRESSION, Value::Number(number)) => kind = number,
-                (BLOCK_SIZE, Value::Number(size)) => block_size = size,
-                _ => {}
-            }
-        }
-        Some(Self { length: footer?, compression: compression(kind, block_size)? })
-    }
-
-    /// Checks the types in the footer.
-    pub(super) fn check(&self, bytes: Bytes) -> io::Result<()> {
-        let mut footer = Vec::new();
-        let decompressed = Decompressor::new(bytes, self.compression, Vec::new());
-        decompressed.take(MAX_FOOTER + 1).read_to_end(&mut footer)?;
-        if footer.len() as u64 > MAX_FOOTER {
-            return Err(io::Error::other(Refusal::TooLong));
-        }
-        check_types(&footer).map_err(io::Error::other)
-    }
-}
-
-/// A compression as the library knows it. It tells of files alone, so it gets the least of them.
-fn compression(kind: u64, block_size: u64) -> Option<Option<Compression>> {
-    // One type, a struct of nothing.
-    const ONE_TYPE: [u8; 4] = [0x22, 0x02, 0x08, 0x0c];
-    let mut file = Vec::new();
-    if kind != 0 {
-        // The header of a block that is not compressed.
-        file.extend([(ONE_TYPE.len() as u8) << 1 | 1, 0, 0]);
-    }
-    file.extend(ONE_TYPE);
-    let start = file.len();
-    for (field, value) in [(1, start as u64), (2, kind), (3, block_size), (5, 0)] {
-        file.push(field << 3);
-        push_varint(&mut file, value);
-    }
-    file.push(u8::try_from(file.len() - start).ok()?);
-    read_metadata(&mut Bytes::from(file)).ok().map(|metadata| metadata.compression())
-}
-
-/// Each type must be held by one before it, and by that alone.
-fn check_types(footer: &[u8]) -> Result<(), Refusal> {
-    // How deep each type lies that another holds.
-    let mut depths: HashMap<u32, usize> = HashMap::new();
-    let mut at = 0;
-    let mut footer = Message::new(footer);
-    while let Some(Some((field, value))) = footer.next() {
-        let (TYPES, Value::Bytes(bytes)) = (field, value) else { continue };
-        let depth = depths.get(&at).copied().unwrap_or(0) + 1;
-        let mut message = Message::new(bytes);
-        while let Some(Some((field, value))) = message.next() {
-            let mut hold = |held: u64| {
-                // The library takes no more bits than these.
-                let held = held as u32;
-                if held <= at || depths.insert(held, depth).is_some() {
-                    return Err(Refusal::NoTree(held, at));
-                }
-                if depth > MAX_NESTING {
-                    return Err(Refusal::Nesting);
-                }
-                Ok(())
-            };
-            match (field, value) {
-                (SUBTYPES, Value::Number(held)) => hold(held)?,
+                (KIND, Value::Number(kind)) => found.kind = kind,
+                (SUBTYPES, Value::Number(held)) => found.subtypes.push(held),
                 (SUBTYPES, Value::Bytes(packed)) => {
                     let mut packed = Message::new(packed);
                     while let Some(held) = packed.varint() {
-                        hold(held)?;
+                        found.subtypes.push(held);
                     }
                 }
+                (NAMES, Value::Bytes(name)) => {
+                    found.names.push(str::from_utf8(name).ok()?.to_owned());
+                }
+                (PRECISION, Value::Number(precision)) => found.precision = precision,
+                (SCALE, Value::Number(scale)) => found.scale = scale,
                 _ => {}
             }
         }
-        at += 1;
+        Some(found)
     }
-    Ok(())
+}
+
+/// The columns at the top.
+pub(super) fn root(types: &[StoredType]) -> Result<Vec<Member>, Fault> {
+    let mut tree = Tree { types, is_held: vec![false; types.len()] };
+    match tree.build(0, 1)?.kind {
+        Kind::Struct(members) => Ok(members),
+        _ => Err(Fault::Root),
+    }
+}
+
+struct Tree<'t> {
+    types: &'t [StoredType],
+    is_held: Vec<bool>,
+}
+
+impl Tree<'_> {
+    fn build(&mut self, at: usize, depth: usize) -> Result<Type, Fault> {
+        let stored = self.types.get(at).ok_or(Fault::Type(at))?;
+        if depth > MAX_NESTING {
+            return Err(Fault::Nesting);
+        }
+        let mut held = Vec::with_capacity(stored.subtypes.len());
+        for subtype in &stored.subtypes {
+            let subtype = usize::try_from(*subtype).map_err(|_| Fault::Type(at))?;
+            let is_held = self.is_held.get_mut(subtype).ok_or(Fault::Type(at))?;
+            if subtype <= at || std::mem::replace(is_held, true) {
+                return Err(Fault::NoTree(subtype, at));
+            }
+            held.push(self.build(subtype, depth + 1)?);
+        }
+        let kind = match (stored.kind, held.len()) {
+            (0, 0) => Kind::Boolean,
+            (1, 0) => Kind::Byte,
+            (2, 0) => Kind::Short,
+            (3, 0) => Kind::Int,
+            (4, 0) => Kind::Long,
+            (5, 0) => Kind::Float,
+            (6, 0) => Kind::Double,
+            // Of characters, variable and fixed lengths are texts as others.
+            (7 | 16 | 17, 0) => Kind::Text,
+            (8, 0) => Kind::Binary,
+            (9, 0) => Kind::Timestamp,
+            (10, 1) => Kind::List(Box::new(held.remove(0))),
+            (11, 2) => {
+                let pair = held.try_into().map_err(|_| Fault::Type(at))?;
+                Kind::Map(Box::new(pair))
+            }
+            (12, count) if count == stored.names.len() => {
+                let names = stored.names.iter().cloned();
+                let member = |(name, member_type)| Member { name, member_type };
+                Kind::Struct(names.zip(held).map(member).collect())
+            }
+            (13, 1..=MAX_KINDS) => Kind::Union(held),
+            (14, 0) => Kind::Decimal { precision: stored.precision, scale: stored.scale },
+            (15, 0) => Kind::Date,
+            (18, 0) => Kind::Instant,
+            _ => return Err(Fault::Type(at)),
+        };
+        Ok(Type { column: at as u64, kind })
+    }
+}
+
+impl Type {
+    /// The numbers of the column and of those in it.
+    pub(super) fn columns(&self, out: &mut Vec<u64>) {
+        out.push(self.column);
+        match &self.kind {
+            Kind::Struct(members) => {
+                members.iter().for_each(|member| member.member_type.columns(out));
+            }
+            Kind::List(element) => element.columns(out),
+            Kind::Map(pair) => pair.iter().for_each(|held| held.columns(out)),
+            Kind::Union(kinds) => kinds.iter().for_each(|kind| kind.columns(out)),
+            _ => {}
+        }
+    }
+
+    fn data_type(&self) -> DataType {
+        match &self.kind {
+            Kind::Boolean => DataType::Boolean,
+            Kind::Byte => DataType::Int8,
+            Kind::Short => DataType::Int16,
+            Kind::Int => DataType::Int32,
+            Kind::Long => DataType::Int64,
+            Kind::Float => DataType::Float32,
+            Kind::Double => DataType::Float64,
+            Kind::Text => DataType::Utf8,
+            Kind::Binary => DataType::Binary,
+            Kind::Date => DataType::Date32,
+            Kind::Timestamp => DataType::Timestamp(TimeUnit::Nanosecond, None),
+            Kind::Instant => DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into())),
+            // Decoding refuses what does not fit.
+            Kind::Decimal { precision, scale } => DataType::Decimal128(
+                u8::try_from(*precision).unwrap_or(u8::MAX),
+                i8::try_from(*scale).unwrap_or(i8::MAX),
+            ),
+            Kind::Struct(members) => DataType::Struct(fields(members)),
+            Kind::List(element) => DataType::List(element.field("item", true)),
+            Kind::Map(pair) => {
+                let [key, value] = pair.as_ref();
+                let entries = [key.field("keys", false), value.field("values", true)];
+                let entries = DataType::Struct(entries.into_iter().collect());
+                DataType::Map(Arc::new(Field::new("entries", entries, false)), false)
+            }
+            Kind::Union(kinds) => {
+                let field = |(id, kind): (i8, &Self)| (id, kind.field(&format!("kind_{id}"), true));
+                let fields = (0..).zip(kinds).map(field).collect::<UnionFields>();
+                DataType::Union(fields, UnionMode::Sparse)
+            }
+        }
+    }
+
+    fn field(&self, name: &str, is_nullable: bool) -> FieldRef {
+        Arc::new(Field::new(name, self.data_type(), is_nullable))
+    }
+}
+
+/// The same columns as Arrow knows them.
+pub(super) fn fields(members: &[Member]) -> Fields {
+    members.iter().map(|member| member.member_type.field(&member.name, true)).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use orc_rust::compression::CompressionType;
-
     use super::*;
 
-    /// A footer with types that hold these.
-    fn footer(types: &[&[u64]]) -> Vec<u8> {
-        let mut footer = vec![0x08, 3];
-        for held in types {
-            let mut packed = Vec::new();
-            held.iter().for_each(|held| push_varint(&mut packed, *held));
-            let length = u8::try_from(packed.len()).unwrap();
-            footer.extend([0x22, 4 + length, 0x08, 0x0c, 0x12, length]);
-            footer.extend(packed);
-        }
-        footer
+    /// Structs that hold these.
+    fn structs(held: &[&[u64]]) -> Vec<StoredType> {
+        let stored = |held: &&[u64]| StoredType {
+            kind: 12,
+            subtypes: held.to_vec(),
+            names: vec![String::new(); held.len()],
+            ..StoredType::default()
+        };
+        held.iter().map(stored).collect()
+    }
+
+    fn refusal(held: &[&[u64]]) -> String {
+        root(&structs(held)).map_or_else(|fault| fault.to_string(), |_| String::new())
     }
 
     #[test]
     fn types_are_a_tree() {
-        assert_eq!(check_types(&footer(&[&[1, 3], &[2], &[], &[]])), Ok(()));
-        assert_eq!(check_types(&footer(&[&[0]])), Err(Refusal::NoTree(0, 0)));
-        assert_eq!(check_types(&footer(&[&[1], &[1]])), Err(Refusal::NoTree(1, 1)));
-        assert_eq!(check_types(&footer(&[&[1], &[2], &[1]])), Err(Refusal::NoTree(1, 2)));
-        assert_eq!(check_types(&footer(&[&[1, 1], &[]])), Err(Refusal::NoTree(1, 0)));
-        assert_eq!(check_types(&footer(&[&[u64::from(u32::MAX)]])), Ok(()));
+        assert_eq!(refusal(&[&[1, 3], &[2], &[], &[]]), "");
+        assert!(refusal(&[&[0]]).starts_with("its type 0 is held by its type 0,"));
+        assert!(refusal(&[&[1], &[1]]).starts_with("its type 1 is held by its type 1,"));
+        assert!(refusal(&[&[1], &[2], &[1]]).starts_with("its type 1 is held by its type 2,"));
+        assert!(refusal(&[&[1, 1], &[]]).starts_with("its type 1 is held by its type 0,"));
+        assert_eq!(refusal(&[&[u64::MAX]]), "its type 0 is damaged");
+        assert_eq!(refusal(&[]), "its type 0 is damaged");
     }
 
     #[test]
     fn types_are_nested_so_deep_and_no_deeper() {
         let nested = |depth: u64| {
-            let held: Vec<[u64; 1]> = (1..=depth).map(|held| [held]).collect();
-            let types: Vec<&[u64]> = held.iter().map(|held| &held[..]).collect();
-            check_types(&footer(&types))
+            let held: Vec<[u64; 1]> = (1..depth).map(|held| [held]).collect();
+            let mut held: Vec<&[u64]> = held.iter().map(|held| &held[..]).collect();
+            held.push(&[]);
+            refusal(&held)
         };
-        assert_eq!(nested(MAX_NESTING as u64), Ok(()));
-        assert_eq!(nested(MAX_NESTING as u64 + 1), Err(Refusal::Nesting));
+        assert_eq!(nested(MAX_NESTING as u64), "");
+        assert_eq!(nested(MAX_NESTING as u64 + 1), "its types are nested deeper than 256 levels");
     }
 
     #[test]
-    fn compressions_are_those_of_the_library() {
-        let kinds = ["None", "Zlib", "Snappy", "Lzo", "Lz4", "Zstd"];
-        for (number, kind) in (0..).zip(kinds) {
-            let compression = compression(number, 64 * 1024).unwrap();
-            let found = compression.map(|compression| compression.compression_type());
-            let found = found.map_or("None".into(), |found: CompressionType| format!("{found:?}"));
-            assert_eq!(found, kind);
-        }
-        assert!(Footer::of(b"\xff").is_none());
-    }
-
-    #[test]
-    fn compressed_footers_are_looked_at() {
-        let circle = footer(&[&[1], &[1]]);
-        let mut deflated = Vec::new();
-        flate2::read::DeflateEncoder::new(&circle[..], flate2::Compression::default())
-            .read_to_end(&mut deflated)
-            .unwrap();
-        let block = [&[(deflated.len() as u8) << 1, 0, 0], &deflated[..]].concat();
-        let length = u8::try_from(block.len()).unwrap();
-        let footer = Footer::of(&[0x08, length, 0x10, 1, 0x28, 0]).unwrap();
-        assert_eq!(footer.length, u64::from(length));
-        assert!(footer.check(block.into()).is_err());
+    fn what_a_type_holds_is_of_its_kind() {
+        let of = |kind, held: &[u64]| StoredType {
+            kind,
+            subtypes: held.to_vec(),
+            ..StoredType::default()
+        };
+        let long = || of(4, &[]);
+        let refusal = |types: &[StoredType]| root(types).map_err(|fault| fault.to_string());
+        assert_eq!(refusal(&[long()]), Err("its root is no struct, so it has no columns".into()));
+        let mut root = of(12, &[1]);
+        root.names = vec!["a".into()];
+        let types = [root, of(11, &[2]), long()];
+        assert_eq!(refusal(&types), Err("its type 1 is damaged".into()), "a map without values");
+        assert_eq!(
+            refusal(&[of(12, &[1]), long()]),
+            Err("its type 0 is damaged".into()),
+            "no name"
+        );
     }
 }
