@@ -105,25 +105,6 @@ impl<'a> Text<'a> {
     }
 }
 
-impl<'a> Value<'a> {
-    /// The value that a valid JSON text is.
-    pub(crate) fn of_valid_json(text: &'a str) -> Self {
-        match text.as_bytes().first() {
-            Some(b'"') => {
-                let raw = &text[1..text.len() - 1];
-                let escaped = memchr::memchr(b'\\', raw.as_bytes()).is_some();
-                Self::Text(Text::new(raw, if escaped { Escapes::Json } else { Escapes::None }))
-            }
-            Some(b'{') => Self::Object(text),
-            Some(b'[') => Self::Array(text),
-            Some(b't') => Self::Bool(true),
-            Some(b'f') => Self::Bool(false),
-            Some(b'n') | None => Self::Missing,
-            Some(_) => Self::Number(text),
-        }
-    }
-}
-
 /// A value that may be a cell as it stands in its source.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Verbatim<'a> {

@@ -229,9 +229,9 @@ fn write_text(out: &mut RowBuffer, text: &str, conversion: Conversion) -> Result
 mod tests {
     use super::*;
 
-    fn cell(json: &str, conversion: Conversion) -> Result<String, CellFault> {
+    fn cell(text: &str, conversion: Conversion) -> Result<String, CellFault> {
         let mut out = RowBuffer::default();
-        let value = Value::of_valid_json(json);
+        let value = json::Cursor::new(text).value();
         let written =
             Scratch::default().write_cell(&mut out, value, conversion, &TimestampFormat::Auto)?;
         assert_eq!(written, out.len() > 0);

@@ -57,40 +57,52 @@ impl Shape {
     /// Takes in the members of a JSON object. `untyped` says that its strings may be numbers and
     /// truth values.
     pub(crate) fn observe_object(&mut self, object: &str, untyped: bool) {
+        let mut cursor = json::Cursor::new(object);
+        if cursor.enters_object() {
+            self.observe_members(&mut cursor, untyped);
+        }
+    }
+
+    fn observe_members(&mut self, cursor: &mut json::Cursor<'_>, untyped: bool) {
         self.objects += 1;
         self.expected = 0;
-        for (name, value) in json::members(object) {
-            if let Some(member) = self.member(&name) {
-                member.observe(value, untyped);
+        while let Some(name) = cursor.next_member() {
+            match self.member(&name) {
+                Some(member) => member.observe(cursor, untyped),
+                None => _ = cursor.value(),
             }
         }
     }
 
-    /// Takes in a JSON value.
-    fn observe(&mut self, value: Value<'_>, untyped: bool) {
+    /// Takes in the JSON value that the cursor stands at.
+    fn observe(&mut self, cursor: &mut json::Cursor<'_>, untyped: bool) {
+        if cursor.enters_object() {
+            self.observe_members(cursor, untyped);
+        } else if cursor.enters_array() {
+            self.arrays += 1;
+            let element = self.element.get_or_insert_default();
+            while cursor.next_element() {
+                element.observe(cursor, untyped);
+            }
+        } else {
+            self.observe_scalar(cursor.value(), untyped);
+        }
+    }
+
+    fn observe_scalar(&mut self, value: Value<'_>, untyped: bool) {
         match value {
-            Value::Missing
-            | Value::Integer(_)
-            | Value::Time(_)
-            | Value::InexactTime
-            | Value::NotText => {}
             Value::Bool(_) => self.booleans += 1,
             Value::Number(text) => self.observe_number(text),
             Value::Text(text) => {
-                if let Ok(text) = text.decode(&mut String::new()) {
+                if let Ok(text) = text.into_decoded() {
                     if untyped {
-                        self.observe_cell(text);
+                        self.observe_cell(&text);
                     } else {
-                        self.observe_text(text);
+                        self.observe_text(&text);
                     }
                 }
             }
-            Value::Object(object) => self.observe_object(object, untyped),
-            Value::Array(array) => {
-                self.arrays += 1;
-                let element = self.element.get_or_insert_default();
-                json::elements(array).for_each(|value| element.observe(value, untyped));
-            }
+            _ => {}
         }
     }
 
@@ -144,6 +156,7 @@ impl Shape {
     }
 
     /// The member of that name, ignoring case; none where there are too many.
+    #[inline(always)]
     pub(crate) fn member(&mut self, name: &str) -> Option<&mut Shape> {
         let at = match self.members.get(self.expected) {
             Some((expected, _)) if expected == name => self.expected,
@@ -153,6 +166,7 @@ impl Shape {
         self.members.get_mut(at).map(|(_, shape)| shape)
     }
 
+    #[inline(never)]
     fn find_member(&mut self, name: &str) -> Option<usize> {
         // Most often it comes soon, since others were left out.
         let soon = self.members.iter().skip(self.expected).take(MEMBERS_LEFT_OUT);

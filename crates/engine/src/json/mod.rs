@@ -13,7 +13,7 @@ mod walk;
 pub(crate) mod write;
 
 pub(crate) use frame::Framer;
-pub(crate) use read::{elements, members, unescape_into};
+pub(crate) use read::{Cursor, elements, members, unescape_into};
 pub(crate) use records::JsonRecords;
 pub(crate) use scan::{MAX_DEPTH, Stop, is_number};
 pub(crate) use walk::Walker;
