@@ -119,8 +119,10 @@ impl Shape {
         self.strings += 1;
         // Neither a time nor a number begins with a letter.
         if !text.as_bytes().first().is_some_and(u8::is_ascii_alphabetic) {
-            self.times += u64::from(is_time(text));
-            self.numeric_strings += u64::from(is_number(text.trim()));
+            let text = trim(text);
+            let is_number = is_number(text);
+            self.numeric_strings += u64::from(is_number);
+            self.times += u64::from((is_number || may_be_iso_8601(text)) && is_time(text));
         }
         if self.distinct.len() <= MAX_DISTINCT && text.len() <= 256 && !self.distinct.contains(text)
         {
@@ -144,7 +146,7 @@ impl Shape {
         if is_plain_number(text) {
             return self.observe_number(text);
         }
-        match text.trim() {
+        match trim(text) {
             cell if cell.eq_ignore_ascii_case("true") || cell.eq_ignore_ascii_case("false") => {
                 self.booleans += 1;
             }
@@ -300,10 +302,30 @@ impl Shape {
     }
 }
 
+/// As `str::trim`; most texts have nothing to trim, which their ASCII tells fast.
+fn trim(text: &str) -> &str {
+    let is_graphic = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_graphic);
+    let bytes = text.as_bytes();
+    if is_graphic(bytes.first()) && is_graphic(bytes.last()) { text } else { text.trim() }
+}
+
 fn is_number(text: &str) -> bool {
-    // Most other texts have another character soon.
-    let may_be = |c| matches!(c, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
-    text.bytes().all(may_be) && Decimal::parse(text).is_some()
+    // Most other texts end otherwise, have another character soon, or a second point as addresses
+    // and versions do.
+    let mut points = 0;
+    let may_be = |byte| {
+        points += usize::from(byte == b'.');
+        matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E') && points < 2
+    };
+    matches!(text.as_bytes().last(), Some(b'0'..=b'9' | b'.'))
+        && text.bytes().all(may_be)
+        && (is_plain_number(text) || Decimal::parse(text).is_some())
+}
+
+/// Whether it has the dash behind the year, or where there is none the `T` behind the date.
+fn may_be_iso_8601(text: &str) -> bool {
+    let byte = |at| text.as_bytes().get(at);
+    byte(4) == Some(&b'-') || matches!(byte(8), Some(b'T' | b't'))
 }
 
 fn has_leading_zero(text: &str) -> bool {
@@ -311,14 +333,14 @@ fn has_leading_zero(text: &str) -> bool {
     matches!(digits, [b'0', b'0'..=b'9', ..])
 }
 
+/// Whether the text, without white space around it, is a time.
 fn is_time(text: &str) -> bool {
     // Most numbers are too small; digits that are a date are no time that is read.
     if text.len() < 9 && is_plain_number(text) {
         return false;
     }
-    let first = text.trim_start().bytes().next();
-    first.is_some_and(|c| c.is_ascii_digit())
-        && epoch_seconds(text.trim(), &TimestampFormat::Auto)
+    text.as_bytes().first().is_some_and(u8::is_ascii_digit)
+        && epoch_seconds(text, &TimestampFormat::Auto)
             .is_ok_and(|seconds| PLAUSIBLE.contains(&seconds))
 }
 
@@ -330,6 +352,8 @@ fn is_plain_number(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn shape(objects: &[&str]) -> Shape {
@@ -396,5 +420,45 @@ mod tests {
         assert_eq!((profiles[0].presence, profiles[0].times), (1.0, 1.0));
         assert_eq!(profiles[1].path.to_string(), "p.items[].sku");
         assert_eq!((profiles[1].presence, profiles[1].numbers), (0.5, 1.0));
+    }
+
+    #[test]
+    fn members_beyond_the_most_are_passed_over_as_wholes() {
+        let many: String = (0..MAX_MEMBERS).map(|n| format!("\"m{n}\": {n}, ")).collect();
+        let mut shape = shape(&[&format!(r#"{{{many}"x": {{"y": ["}}"]}}, "M0": "late"}}"#)]);
+        assert_eq!(shape.members().count(), MAX_MEMBERS);
+        let first = shape.member("m0").unwrap();
+        assert_eq!((first.ints, first.strings), (1, 1));
+    }
+
+    #[test]
+    fn nulls_and_texts_with_half_a_surrogate_pair_are_no_values() {
+        let mut shape = shape(&[r#"{"a": null, "b": "\ud83d", "\ude00": "c", "d": "\u0031"}"#]);
+        let names: Vec<_> = shape.members().map(|(name, _)| name.to_owned()).collect();
+        assert_eq!(names, ["a", "b", r"\ude00", "d"]);
+        let values = names.iter().map(|name| shape.member(name).unwrap().values());
+        assert_eq!(values.collect::<Vec<_>>(), [0, 0, 1, 1]);
+        assert_eq!(shape.member("d").unwrap().numeric_strings, 1);
+    }
+
+    proptest! {
+        #[test]
+        fn texts_are_numbers_and_times_as_the_readers_of_those_say(
+            text in prop_oneof![
+                "[ \u{a0}x]?[-+]?[0-9]{0,13}([.eE][-+]?[0-9]{0,3}){0,3}[ \u{85}Z]?",
+                "[ \u{a0}]?(19|20)[0-9]{2}-?[01][0-9]-?[0-3][0-9]\
+                 ([Tt ][0-2][0-9](:?[0-5][0-9]){1,2}(\\.[0-9]{0,3}){0,2}Z?)?[ \u{85}]?",
+            ]
+        ) {
+            let mut shape = Shape::default();
+            shape.observe_text(&text);
+            let trimmed = text.trim();
+            let is_time = trimmed.starts_with(|c: char| c.is_ascii_digit())
+                && epoch_seconds(trimmed, &TimestampFormat::Auto)
+                    .is_ok_and(|seconds| PLAUSIBLE.contains(&seconds));
+            let is_number = Decimal::parse(trimmed).is_some();
+            prop_assert_eq!(shape.times, u64::from(is_time));
+            prop_assert_eq!(shape.numeric_strings, u64::from(is_number));
+        }
     }
 }
