@@ -18,6 +18,7 @@ pub(crate) struct FileInput {
     size: u64,
     handle: Mutex<Handle>,
     progress: Arc<Progress>,
+    buffers: Arc<Buffers>,
 }
 
 /// How far the bar was moved for one file.
@@ -48,7 +49,7 @@ impl FileInput {
         let size = file.metadata()?.len();
         let handle = Mutex::new(Handle::Unused(file));
         let progress = Arc::new(Progress { bar: bar.clone(), bytes: AtomicU64::new(0) });
-        Ok(Self { path: path.to_owned(), size, handle, progress })
+        Ok(Self { path: path.to_owned(), size, handle, progress, buffers: Arc::default() })
     }
 
     /// Moves the bar back, as if nothing had been read.
@@ -87,13 +88,50 @@ impl Input for FileInput {
             Handle::Unused(file) | Handle::Ranges(file) => file,
             Handle::Taken => File::open(&self.path)?,
         };
-        let mut bytes = vec![0; length];
-        let read = file.seek(SeekFrom::Start(offset)).and_then(|_| file.read_exact(&mut bytes));
+        let mut range = Range { bytes: self.buffers.take(length), buffers: self.buffers.clone() };
+        let read = file.seek(SeekFrom::Start(offset));
+        let read = read.and_then(|_| file.read_exact(&mut range.bytes));
         *handle = Handle::Ranges(file);
         drop(handle);
         read?;
         self.progress.read(length);
-        Ok(bytes.into())
+        Ok(Bytes::from_owner(range))
+    }
+}
+
+/// Memory of ranges that are done with: it is there already, where the system makes new memory page
+/// by page.
+#[derive(Default)]
+struct Buffers(Mutex<Vec<Vec<u8>>>);
+
+impl Buffers {
+    fn unused(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// So many bytes, whatever they are.
+    fn take(&self, length: usize) -> Vec<u8> {
+        let mut buffer = self.unused().pop().unwrap_or_default();
+        buffer.resize(length, 0);
+        buffer
+    }
+}
+
+/// The bytes of a range.
+struct Range {
+    bytes: Vec<u8>,
+    buffers: Arc<Buffers>,
+}
+
+impl AsRef<[u8]> for Range {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Range {
+    fn drop(&mut self) {
+        self.buffers.unused().push(std::mem::take(&mut self.bytes));
     }
 }
 
