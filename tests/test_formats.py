@@ -1,8 +1,11 @@
 """Every format and compression: files of other writers give the rows that another library reads of them."""
 
 import bz2
+import datetime
+import decimal
 import gzip
 import io
+import itertools
 import json
 import lzma
 import random
@@ -124,6 +127,77 @@ def test_orc_of_the_corpus(tmp_path, path):
         assert summary["rejected_by_reason"] == {"inexact_time_C0": 212_000}
         return
     compare(tmp_path, path, "orc", read_orc)
+
+
+def sparse(rng, values, share):
+    return [None if rng.random() < share else value for value in values]
+
+
+def orc_columns(rng, rows):
+    """Columns of every type, and numbers for every kind of run, with some, most or all values missing."""
+
+    def times(start, end):
+        days = 365 * (end - start)
+        return [datetime.datetime(start, 1, 1) + rng.random() * datetime.timedelta(days) for _ in range(rows)]
+
+    def numbers(bits):
+        return [rng.getrandbits(bits) - (1 << (bits - 1)) for _ in range(rows)]
+
+    steps = list(itertools.accumulate(rng.randrange(100) for _ in range(rows)))
+    words = ["", "a", "straße", "x" * 300, *map(str, range(200))]
+    texts = [rng.choice(words) for _ in range(rows)]
+    lists = [[rng.choice(words) for _ in range(rng.choice([0, 0, 1, 3]))] for _ in range(rows)]
+    inner = [{"n": n, "t": t} for n, t in zip(numbers(17), texts, strict=True)]
+    columns = {
+        "same": ([7] * rows, pa.int64()),
+        "steps": (steps, pa.int32()),
+        "falling": ([-3 * step for step in steps], pa.int64()),
+        "outliers": ([rng.getrandbits(40 if rng.random() < 0.02 else 7) - 9 for _ in range(rows)], pa.int64()),
+        "long": (numbers(64), pa.int64()),
+        "short": (numbers(16), pa.int16()),
+        "byte": (numbers(8), pa.int8()),
+        "is": ([rng.random() < 0.5 for _ in range(rows)], pa.bool_()),
+        "double": ([rng.uniform(-1e6, 1e6) for _ in range(rows)], pa.float64()),
+        "text": (texts, pa.string()),
+        "number": ([str(number) for number in numbers(64)], pa.string()),
+        "bytes": ([text.encode() for text in texts], pa.binary()),
+        "decimal": ([decimal.Decimal(number).scaleb(-3) for number in numbers(60)], pa.decimal128(25, 3)),
+        "day": ([time.date() for time in times(1900, 2100)], pa.date32()),
+        "time": (times(1990, 2035), pa.timestamp("us")),
+        "early": (times(1900, 1970), pa.timestamp("us")),
+        "list": (lists, pa.list_(pa.string())),
+    }
+    members = {"inner": pa.struct({"n": pa.int32(), "t": pa.string()}), "list": pa.list_(pa.int64())}
+    outer = [{"inner": rng.choice([None, held]), "list": rng.choice([None, [1, None, 2], []])} for held in inner]
+    columns["outer"] = (outer, pa.struct(members))
+    shares = {"": 0, "_some": 0.1, "_most": 0.95, "_none": 1}
+    return {
+        name + suffix: pa.array(sparse(rng, values, share), kind)
+        for name, (values, kind) in columns.items()
+        for suffix, share in shares.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("rows", "options"),
+    [
+        (3000, {"compression": "uncompressed", "dictionary_key_size_threshold": 0}),
+        (3000, {"compression": "zlib", "compression_block_size": 65_536 * 2, "dictionary_key_size_threshold": 1}),
+        (3000, {"compression": "snappy", "stripe_size": 1 << 16, "batch_size": 500}),
+        (3000, {"compression": "lz4", "file_version": "0.11"}),
+        # Its streams are read piece by piece.
+        (50_000, {"compression": "zstd", "compression_strategy": "speed", "dictionary_key_size_threshold": 0}),
+    ],
+    ids=lambda value: value["compression"] if isinstance(value, dict) else str(value),
+)
+def test_orc_of_every_type_and_run(tmp_path, rows, options):
+    columns = orc_columns(random.Random(rows), rows)
+    if rows > 10_000:
+        columns = {name: columns[name] for name in ("long", "number_some", "decimal", "outliers", "list", "text")}
+    table = pa.table(columns)
+    pyarrow.orc.write_table(table, tmp_path / "a.orc", **options)
+    records = pyarrow.orc.read_table(tmp_path / "a.orc").to_pylist()
+    tables.check(tmp_path, tmp_path / "a.orc", "orc", list(arrow_paths(table.schema)), records)
 
 
 def avro_paths(schema, names, outer=()):

@@ -318,7 +318,7 @@ mod tests {
             signed(&[0x38, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], Version::V2, 3),
             [i64::MIN; 3]
         );
-        // Base -5 in two bytes, three values of one bit, two patches of two bits behind gaps of three.
+        // Base -5, three values of one bit, two patches of two bits behind gaps of three.
         let patched = [0x80, 0x02, 0x21, 0x42, 0x80, 0x05, 0b1010_0000, 0b0001_1010, 0b1100_0000];
         assert!(unsigned(&patched[..6], Version::V2, 3).is_err());
         assert_eq!(signed(&patched, Version::V2, 3), [2, -5, 2]);
@@ -387,9 +387,13 @@ mod tests {
         }
 
         #[test]
-        fn long_numbers_are_those_that_were_written(numbers in prop::collection::vec(any::<i64>(), 0..9)) {
+        fn long_numbers_are_those_that_were_written(
+            numbers in prop::collection::vec(any::<i64>(), 0..9),
+        ) {
             let mut stored = Vec::new();
-            numbers.iter().for_each(|number| push_varint(&mut stored, (number << 1 ^ number >> 63) as u64));
+            for number in &numbers {
+                push_varint(&mut stored, (number << 1 ^ number >> 63) as u64);
+            }
             let mut stream = Stream::of(&stored);
             for number in numbers {
                 prop_assert_eq!(long_varint(&mut stream).unwrap(), i128::from(number));

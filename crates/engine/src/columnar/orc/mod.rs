@@ -228,7 +228,7 @@ mod tests {
         std::iter::repeat_with(next).take(rows).collect()
     }
 
-    /// A file with so many rows of random numbers in each stripe, stored as literals and as they are.
+    /// A file with so many rows of random numbers in each stripe, not compressed.
     fn file(rows: usize) -> Bytes {
         let (mut file, mut footer) = (b"ORC".to_vec(), Vec::new());
         for stripe in 0..STRIPES {

@@ -1,7 +1,7 @@
 //! The types of a file's columns: a tree.
 //!
-//! Source: ORC specification v1, "Type Information": types are in the order of a walk over their tree,
-//! each before those it holds.
+//! Source: ORC specification v1, "Type Information": types are in the order of a walk over their
+//! tree, each before those it holds.
 
 use std::sync::Arc;
 

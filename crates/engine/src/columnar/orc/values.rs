@@ -206,7 +206,7 @@ impl Times {
 
     fn time(&self, seconds: i64, nanoseconds: i64) -> Result<i128, Fault> {
         let mut seconds = i128::from(seconds) + i128::from(self.base);
-        let nanoseconds = nanoseconds_of(nanoseconds as u64).ok_or(Fault::Range)?;
+        let nanoseconds = nanoseconds_of(nanoseconds).ok_or(Fault::Range)?;
         // Java writes seconds before 1970 cut rather than rounded down (ORC-763).
         if seconds < 0 && nanoseconds > 999_999 {
             seconds -= 1;
@@ -226,12 +226,12 @@ impl Times {
     }
 }
 
-/// Of nanoseconds as they are stored: the lowest three bits say how many zeros were left out, if any
-/// were one more than that.
-fn nanoseconds_of(stored: u64) -> Option<u64> {
+/// Of nanoseconds as they are stored: the lowest three bits say how many zeros were left out, one
+/// less than that if any were. Before 1970 some writers have them negative.
+fn nanoseconds_of(stored: i64) -> Option<i64> {
     match (stored & 7, stored >> 3) {
         (0, nanoseconds) => Some(nanoseconds),
-        (zeros, cut) => cut.checked_mul(10_u64.pow(zeros as u32 + 1)),
+        (zeros, cut) => cut.checked_mul(10_i64.pow(zeros as u32 + 1)),
     }
 }
 
@@ -270,7 +270,8 @@ mod tests {
         assert_eq!(nanoseconds_of(0x0a), Some(1000));
         assert_eq!(nanoseconds_of(0x0c), Some(100_000));
         assert_eq!(nanoseconds_of(123_456_789 << 3), Some(123_456_789));
-        assert_eq!(nanoseconds_of(u64::MAX), None);
+        assert_eq!(nanoseconds_of(-872_267 << 3 | 2), Some(-872_267_000));
+        assert_eq!(nanoseconds_of(i64::MAX), None);
     }
 
     #[test]
