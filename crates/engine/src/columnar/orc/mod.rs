@@ -62,34 +62,37 @@ impl Orc {
         members.filter(|member| names.contains(&member.name.as_str())).cloned().collect()
     }
 
-    /// What the stripes' footers say of these columns.
-    fn footers(&self, members: &[Member]) -> Result<Vec<StripeFooter>, ConvertError> {
-        let mut wanted = Vec::new();
+    /// The numbers of these columns and of those in them.
+    fn column_numbers(&self, members: &[Member]) -> Result<BTreeSet<u64>, ConvertError> {
+        let mut numbers = BTreeSet::new();
         for member in members {
-            let before = wanted.len();
-            member.member_type.columns(&mut wanted);
+            let mut own = Vec::new();
+            member.member_type.columns(&mut own);
             // What encrypts the root encrypts all.
-            let is_encrypted = |column: &u64| *column == 0 || wanted[before..].contains(column);
+            let is_encrypted = |column: &u64| *column == 0 || own.contains(column);
             if self.tail.encrypted.iter().any(is_encrypted) {
                 return Err(unreadable(Fault::Encrypted.in_column(&member.name)));
             }
+            numbers.extend(own);
         }
-        let wanted = BTreeSet::from_iter(wanted);
-        let mut found = Vec::new();
-        for stripes in self.tail.stripes.chunks(FOOTERS_AT_ONCE) {
-            let file = self.file.with_chunks(stripes.iter().map(StripePlace::footer));
-            for stripe in stripes {
-                let number = found.len();
-                let place = stripe.footer();
-                let footer =
-                    file.bytes(place.start, place.end - place.start).map_err(Fault::from).and_then(
-                        |bytes| StripeFooter::new(bytes, self.tail.compression, stripe, &wanted),
-                    );
-                found
-                    .push(footer.map_err(|fault| unreadable(format!("stripe {number}: {fault}")))?);
-            }
-        }
-        Ok(found)
+        Ok(numbers)
+    }
+
+    /// The stripes on their way, with how many rows each has; of these columns.
+    fn stripes(
+        &self,
+        columns: &BTreeSet<u64>,
+    ) -> impl Iterator<Item = Result<(Stripe, u64), Fault>> {
+        self.tail.stripes.chunks(FOOTERS_AT_ONCE).flat_map(move |places| {
+            let footers = self.file.with_chunks(places.iter().map(StripePlace::footer));
+            places.iter().map(move |place| {
+                let range = place.footer();
+                let footer = footers.bytes(range.start, range.end - range.start)?;
+                let compression = self.tail.compression;
+                let footer = StripeFooter::new(footer, compression, place, columns)?;
+                Ok((Stripe::new(&self.file, footer, compression), place.rows))
+            })
+        })
     }
 }
 
@@ -172,23 +175,18 @@ impl Columnar for Orc {
         mut take: impl FnMut(StructArray, &dyn Fn(u64) -> Position) -> Result<bool, ConvertError>,
     ) -> Result<(), ConvertError> {
         let members = self.wanted_members(projection);
-        let footers = self.footers(&members)?;
-        let zoned = footers.iter().any(|footer| footer.zone().is_some());
-        let fields = with_exact_timestamps(&fields(&members), zoned);
-        let stripes = footers.into_iter().zip(&self.tail.stripes);
-        let mut stripes = stripes
-            .map(|(footer, place)| {
-                (Stripe::new(&self.file, footer, self.tail.compression), place.rows)
-            })
-            .enumerate()
-            .peekable();
+        let numbers = self.column_numbers(&members)?;
+        let plain = fields(&members);
+        let mut stripes = self.stripes(&numbers).enumerate().peekable();
         let mut row = 0;
-        while let Some((number, (stripe, rows))) = stripes.next() {
+        while let Some((number, stripe)) = stripes.next() {
             // The beginning of the next stripe comes while this one is converted.
             stripes.peek();
             let unreadable_behind = |row: u64, fault: &dyn Display| {
                 unreadable(format!("stripe {number}, behind row {row}: {fault}"))
             };
+            let (stripe, rows) = stripe.map_err(|fault| unreadable_behind(row, &fault))?;
+            let fields = with_exact_timestamps(&plain, stripe.zone().is_some());
             let batches = Batches::new(&members, &fields, &stripe, rows);
             let mut batches = batches.map_err(|fault| unreadable_behind(row, &fault))?;
             while let Some(batch) = batches.next() {

@@ -111,10 +111,6 @@ impl StripeFooter {
         }
         Ok(found)
     }
-
-    pub(super) fn zone(&self) -> Option<Tz> {
-        self.zone
-    }
 }
 
 /// None for UTC.
@@ -195,6 +191,7 @@ impl Stripe {
         Self { footer, compression, held, in_pieces }
     }
 
+    /// Where its times were written, unless that was in UTC.
     pub(super) fn zone(&self) -> Option<Tz> {
         self.footer.zone
     }
@@ -332,9 +329,9 @@ mod tests {
     fn a_zone_is_one_that_is_not_utc() {
         let zone = |name: &str| footer(&[&[0x1a, name.len() as u8], name.as_bytes()].concat(), 0);
         for name in ["UTC", "GMT", "Etc/UTC", ""] {
-            assert_eq!(zone(name).unwrap().zone(), None, "{name}");
+            assert_eq!(zone(name).unwrap().zone, None, "{name}");
         }
-        assert_eq!(zone("Europe/Berlin").unwrap().zone(), Some(Tz::Europe__Berlin));
+        assert_eq!(zone("Europe/Berlin").unwrap().zone, Some(Tz::Europe__Berlin));
         assert!(matches!(zone("Mars/Base"), Err(Fault::Zone(name)) if name == "Mars/Base"));
         assert!(matches!(footer(b"\xff", 0), Err(Fault::Footer)));
     }
