@@ -99,21 +99,31 @@ impl Input for FileInput {
     }
 }
 
-/// Memory of ranges that are done with: it is there already, where the system makes new memory page
-/// by page.
+/// Memory of large ranges that are done with: it is there already, where new memory is made page by
+/// page.
 #[derive(Default)]
 struct Buffers(Mutex<Vec<Vec<u8>>>);
 
 impl Buffers {
+    /// Bytes from which on a range is large.
+    const LARGE: usize = 128 * 1024;
+
     fn unused(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// So many bytes, whatever they are.
     fn take(&self, length: usize) -> Vec<u8> {
-        let mut buffer = self.unused().pop().unwrap_or_default();
+        let unused = if length < Self::LARGE { None } else { self.unused().pop() };
+        let mut buffer = unused.unwrap_or_default();
         buffer.resize(length, 0);
         buffer
+    }
+
+    fn give_back(&self, buffer: Vec<u8>) {
+        if buffer.len() >= Self::LARGE {
+            self.unused().push(buffer);
+        }
     }
 }
 
@@ -131,7 +141,7 @@ impl AsRef<[u8]> for Range {
 
 impl Drop for Range {
     fn drop(&mut self) {
-        self.buffers.unused().push(std::mem::take(&mut self.bytes));
+        self.buffers.give_back(std::mem::take(&mut self.bytes));
     }
 }
 

@@ -19,6 +19,7 @@ use super::runs::{Bits, ByteRuns};
 use super::stripe::{Stream, StreamKind, Stripe};
 use super::types::{Kind, Type};
 use super::values::{Decimals, Texts, Times};
+use super::zone::Zone;
 
 /// A column of a stripe.
 pub(super) struct Column {
@@ -68,8 +69,9 @@ impl Column {
             (Kind::Decimal { precision, scale }, _) => {
                 Values::Decimals(Decimals::new(column, *precision, *scale, stripe)?)
             }
-            (Kind::Timestamp, _) => Values::Times(Times::new(column, stripe.zone(), stripe)?),
-            (Kind::Instant, _) => Values::Times(Times::new(column, None, stripe)?),
+            (Kind::Timestamp, _) => Values::Times(Times::new(column, stripe.zone()?, stripe)?),
+            (Kind::Instant, _) => Values::Times(Times::new(column, Zone::UTC, stripe)?),
+            (Kind::Other(number), _) => return Err(Fault::UnknownType(*number)),
             (Kind::Struct(members), DataType::Struct(fields)) => {
                 let columns = members.iter().zip(fields);
                 let columns =
@@ -177,7 +179,7 @@ impl Column {
                 // An array of a union has no nulls but those of its kinds.
                 let tags = all(tags, nulls.as_ref());
                 let is_null = |row| nulls.as_ref().is_some_and(|nulls| nulls.is_null(row));
-                let arrays = (0..).zip(columns).map(|(kind, column)| {
+                let arrays = (0..=i8::MAX).zip(columns).map(|(kind, column)| {
                     let is_there = |row: usize| tags[row] == kind && !is_null(row);
                     let around = NullBuffer::new(BooleanBuffer::collect_bool(rows, is_there));
                     column.next(rows, Some(&around))
@@ -218,7 +220,7 @@ fn spaced<T: Copy + Default>(values: Vec<T>, nulls: &NullBuffer) -> Vec<T> {
     all
 }
 
-fn all<T: Copy + Default>(values: Vec<T>, nulls: Option<&NullBuffer>) -> Vec<T> {
+pub(super) fn all<T: Copy + Default>(values: Vec<T>, nulls: Option<&NullBuffer>) -> Vec<T> {
     match nulls {
         Some(nulls) => spaced(values, nulls),
         None => values,
@@ -245,8 +247,8 @@ fn little_endian<const SIZE: usize, T>(
     Ok(bytes.as_chunks().0.iter().map(|bytes| number(*bytes)).collect())
 }
 
-/// Elements of a batch's lists, at most: far more than lists of which a plan makes anything.
-const MOST_ELEMENTS: i32 = 1 << 25;
+/// Elements of a batch's lists, at most: a few bytes can say that there are as many as one likes.
+const MOST_ELEMENTS: i32 = 1 << 24;
 
 /// Where lists of these lengths begin and end, and how many elements they have.
 fn lists(
@@ -256,7 +258,7 @@ fn lists(
     let offsets = offsets(all(lengths, nulls))?;
     match offsets.last() {
         Some(total @ 0..=MOST_ELEMENTS) => Ok((offsets.clone(), *total as usize)),
-        _ => Err(Fault::Lengths),
+        _ => Err(Fault::ManyElements(MOST_ELEMENTS)),
     }
 }
 
@@ -271,4 +273,28 @@ pub(super) fn offsets(lengths: Vec<i64>) -> Result<OffsetBuffer<i32>, Fault> {
         offsets.push(end);
     }
     Ok(OffsetBuffer::new(offsets.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_have_elements_one_behind_the_other() {
+        let nulls = NullBuffer::from(vec![true, false, true]);
+        let (offsets, total) = lists(vec![2, 3], Some(&nulls)).unwrap();
+        assert_eq!((&offsets[..], total), (&[0, 2, 2, 5][..], 5));
+        let most = i64::from(MOST_ELEMENTS);
+        assert_eq!(lists(vec![most - 1, 1], None).unwrap().1, MOST_ELEMENTS as usize);
+        assert!(matches!(lists(vec![most, 1], None), Err(Fault::ManyElements(_))));
+        for lengths in [vec![-1], vec![1, i64::MAX], vec![i64::from(i32::MAX), 1]] {
+            assert!(matches!(lists(lengths, None), Err(Fault::Lengths)));
+        }
+    }
+
+    #[test]
+    fn numbers_are_those_of_their_type() {
+        assert_eq!(narrow::<i16>(vec![-32_768, 32_767]).unwrap(), [i16::MIN, i16::MAX]);
+        assert!(matches!(narrow::<i16>(vec![32_768]), Err(Fault::Range)));
+    }
 }

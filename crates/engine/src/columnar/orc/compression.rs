@@ -6,6 +6,7 @@ use bytes::Bytes;
 use libdeflater::Decompressor;
 
 use super::fault::Fault;
+use crate::caught::catch;
 
 /// What a block has decompressed unless the postscript says otherwise, and what it can have: its
 /// header has 23 bits for its length.
@@ -64,7 +65,10 @@ impl Compression {
                 snap::raw::Decoder::new().decompress(block, buffer).map_err(|fault| damaged(&fault))
             }
             Codec::Lzo => {
-                let content = lzokay_native::decompress_all(block, Some(self.largest_block))
+                // The library panics where a block refers to what is before it.
+                let decompressed = catch(|| lzokay_native::decompress_all(block, None));
+                let content = decompressed
+                    .map_err(|panic| damaged(&panic))?
                     .map_err(|fault| damaged(&fault))?;
                 let own = buffer.get_mut(..content.len());
                 own.ok_or_else(|| damaged(&"it is too long"))?.copy_from_slice(&content);

@@ -34,6 +34,14 @@ pub(super) enum Fault {
     Nesting,
     #[error("its type {0} is damaged")]
     Type(usize),
+    #[error("it has more than {0} types")]
+    ManyTypes(usize),
+    #[error("it has more than {0} stripes")]
+    ManyStripes(usize),
+    #[error("its type has the number {0}, which is not known")]
+    UnknownType(u64),
+    #[error("it has rows, but no data of the columns that are read")]
+    NoData,
     #[error("its times are of the zone `{0}`, which is not known")]
     Zone(String),
     #[error("its decimals have a precision of {0} digits, where ORC has 1 to 38")]
@@ -48,8 +56,12 @@ pub(super) enum Fault {
     Range,
     #[error("a value is number {0} of a dictionary that has {1}")]
     Dictionary(i64, usize),
-    #[error("a length is negative, or lengths add up to too much")]
+    #[error("a length is negative, or texts are longer than 2 GiB together")]
     Lengths,
+    #[error("lists side by side have more than {0} elements")]
+    ManyElements(i32),
+    #[error("it has a dictionary of {0} texts, where {1} are read at most")]
+    LargeDictionary(u64, u64),
     #[error("a union's value is of its kind {0}, which it does not have")]
     Union(u8),
 }

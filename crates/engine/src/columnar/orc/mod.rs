@@ -10,6 +10,7 @@ mod stripe;
 mod tail;
 mod types;
 mod values;
+mod zone;
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -25,6 +26,7 @@ use self::fault::Fault;
 use self::stripe::{Stripe, StripeFooter};
 use self::tail::{StripePlace, Tail};
 use self::types::{Member, fields};
+use self::zone::Zone;
 use super::column::wanted_columns;
 use super::ranged::Ranged;
 use super::types::columns;
@@ -128,6 +130,21 @@ fn with_exact_timestamp(field: &FieldRef, zoned: bool) -> FieldRef {
     Arc::new(Field::clone(field).with_data_type(data_type))
 }
 
+/// How many rows are decoded at once: few at first, then as many as do not take much memory.
+struct BatchRows(usize);
+
+impl BatchRows {
+    const FIRST: usize = 16;
+    const MOST_BYTES: usize = 4 * 1024 * 1024;
+
+    /// Goes by what some rows took.
+    fn adapt(&mut self, rows: usize, arrays: &[ArrayRef]) {
+        let bytes: usize = arrays.iter().map(|array| array.get_array_memory_size()).sum();
+        let fitting = rows.saturating_mul(Self::MOST_BYTES) / bytes.max(1);
+        self.0 = fitting.clamp(1, BATCH_ROWS.min(8 * self.0));
+    }
+}
+
 /// The columns of a stripe, side by side.
 struct Batches<'f> {
     members: &'f [Member],
@@ -138,6 +155,10 @@ struct Batches<'f> {
 
 impl<'f> Batches<'f> {
     fn new(members: &'f [Member], fields: &Fields, stripe: &Stripe, rows: u64) -> io::Result<Self> {
+        // Rows without any are as many as a footer likes.
+        if !stripe.has_data() {
+            return Err(io::Error::other(Fault::NoData));
+        }
         let columns = members.iter().zip(fields).map(|(member, field)| {
             Column::new(&member.member_type, field, stripe)
                 .map_err(|fault| fault.in_column(&member.name))
@@ -146,8 +167,8 @@ impl<'f> Batches<'f> {
     }
 
     /// The next rows, and how many they are; none behind the last.
-    fn next(&mut self) -> Option<io::Result<(usize, Vec<ArrayRef>)>> {
-        let rows = self.rows.min(BATCH_ROWS as u64);
+    fn next(&mut self, most: &BatchRows) -> Option<io::Result<(usize, Vec<ArrayRef>)>> {
+        let rows = self.rows.min(most.0 as u64);
         if rows == 0 {
             return None;
         }
@@ -178,6 +199,7 @@ impl Columnar for Orc {
         let numbers = self.column_numbers(&members)?;
         let plain = fields(&members);
         let mut stripes = self.stripes(&numbers).enumerate().peekable();
+        let mut batch_rows = BatchRows(BatchRows::FIRST);
         let mut row = 0;
         while let Some((number, stripe)) = stripes.next() {
             // The beginning of the next stripe comes while this one is converted.
@@ -186,11 +208,15 @@ impl Columnar for Orc {
                 unreadable(format!("stripe {number}, behind row {row}: {fault}"))
             };
             let (stripe, rows) = stripe.map_err(|fault| unreadable_behind(row, &fault))?;
-            let fields = with_exact_timestamps(&plain, stripe.zone().is_some());
+            if rows == 0 {
+                continue;
+            }
+            let fields = with_exact_timestamps(&plain, matches!(stripe.zone(), Ok(Zone::Named(_))));
             let batches = Batches::new(&members, &fields, &stripe, rows);
             let mut batches = batches.map_err(|fault| unreadable_behind(row, &fault))?;
-            while let Some(batch) = batches.next() {
+            while let Some(batch) = batches.next(&batch_rows) {
                 let (rows, arrays) = batch.map_err(|fault| unreadable_behind(row, &fault))?;
+                batch_rows.adapt(rows, &arrays);
                 let batch = StructArray::try_new_with_length(fields.clone(), arrays, None, rows);
                 let batch = batch.map_err(|fault| unreadable_behind(row, &fault))?;
                 let before = row;
@@ -207,6 +233,7 @@ impl Columnar for Orc {
 
 #[cfg(test)]
 mod tests {
+    use arrow_array::Int64Array;
     use arrow_array::cast::AsArray as _;
     use arrow_array::types::Int64Type;
     use bytes::Bytes;
@@ -322,6 +349,32 @@ mod tests {
         bytes[at..at + 40].fill(0xff);
         let orc = Orc::open(&Source::new(Arc::new(Bytes::from(bytes)))).unwrap();
         let fault = orc.read(&Projection::everything(), |_, _| Ok(true)).unwrap_err().to_string();
-        assert!(fault.contains("stripe 0, behind row 4096: column `last`: "), "{fault}");
+        assert!(fault.contains("stripe 0, behind row 3216: column `last`: "), "{fault}");
+    }
+
+    #[test]
+    fn rows_without_data_are_refused() {
+        let place = StripePlace::default();
+        let footer = StripeFooter::new(Bytes::new(), None, &place, &BTreeSet::new()).unwrap();
+        let file = Ranged::new(Source::new(Arc::new(Bytes::new())));
+        let stripe = Stripe::new(&file, footer, None);
+        let fault = Batches::new(&[], &Fields::empty(), &stripe, 1).err().unwrap().to_string();
+        assert_eq!(fault, "it has rows, but no data of the columns that are read");
+    }
+
+    #[test]
+    fn as_many_rows_are_decoded_as_take_not_much_memory() {
+        let array = |count: usize| vec![Arc::new(Int64Array::from(vec![0; count])) as ArrayRef];
+        let mut rows = BatchRows(BatchRows::FIRST);
+        let mut grown = Vec::new();
+        for _ in 0..4 {
+            rows.adapt(rows.0, &array(rows.0));
+            grown.push(rows.0);
+        }
+        assert_eq!(grown, [128, 1024, BATCH_ROWS, BATCH_ROWS]);
+        rows.adapt(32, &array(BatchRows::MOST_BYTES / 2));
+        assert!((6..=8).contains(&rows.0), "{}", rows.0);
+        rows.adapt(1, &array(BatchRows::MOST_BYTES));
+        assert_eq!(rows.0, 1);
     }
 }

@@ -6,13 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use bytes::Bytes;
-use chrono_tz::Tz;
 
 use super::compression::{self, Blocks, Compression, Stored};
 use super::fault::Fault;
 use super::integers::Version;
 use super::protobuf::{Message, Value};
 use super::tail::StripePlace;
+use super::zone::Zone;
 use crate::columnar::ranged::Ranged;
 
 /// Streams up to this length are held; others are read piece by piece.
@@ -67,8 +67,8 @@ pub(super) struct StripeFooter {
     /// Where each stream that has content is in the file
     streams: BTreeMap<(u64, StreamKind), Range<u64>>,
     encodings: BTreeMap<u64, Encoding>,
-    /// Where times were written, unless that was in UTC
-    zone: Option<Tz>,
+    /// Of the zone in which times were written
+    zone: String,
 }
 
 impl StripeFooter {
@@ -79,7 +79,8 @@ impl StripeFooter {
         wanted: &BTreeSet<u64>,
     ) -> Result<Self, Fault> {
         let footer = compression::footer(stored, compression)?;
-        let mut found = Self { streams: BTreeMap::new(), encodings: BTreeMap::new(), zone: None };
+        let mut found =
+            Self { streams: BTreeMap::new(), encodings: BTreeMap::new(), zone: String::new() };
         let (mut start, mut column) = (stripe.offset, 0);
         let mut message = Message::new(&footer);
         while let Some((field, value)) = message.next().ok_or(Fault::Footer)? {
@@ -105,21 +106,14 @@ impl StripeFooter {
                     }
                     column += 1;
                 }
-                (WRITER_TIMEZONE, Value::Bytes(name)) => found.zone = zone(name)?,
+                (WRITER_TIMEZONE, Value::Bytes(name)) => {
+                    found.zone = String::from_utf8_lossy(name).into_owned();
+                }
                 _ => {}
             }
         }
         Ok(found)
     }
-}
-
-/// None for UTC.
-fn zone(name: &[u8]) -> Result<Option<Tz>, Fault> {
-    if let b"" | b"UTC" | b"GMT" | b"Etc/UTC" = name {
-        return Ok(None);
-    }
-    let name = String::from_utf8_lossy(name);
-    name.parse().map(Some).map_err(|_| Fault::Zone(name.into_owned()))
 }
 
 /// Nothing if that is no encoding.
@@ -191,9 +185,14 @@ impl Stripe {
         Self { footer, compression, held, in_pieces }
     }
 
-    /// Where its times were written, unless that was in UTC.
-    pub(super) fn zone(&self) -> Option<Tz> {
-        self.footer.zone
+    /// The zone in which its times were written.
+    pub(super) fn zone(&self) -> Result<Zone, Fault> {
+        Zone::of(&self.footer.zone)
+    }
+
+    /// Whether any column that is read has data.
+    pub(super) fn has_data(&self) -> bool {
+        !self.footer.streams.is_empty()
     }
 
     pub(super) fn encoding(&self, column: u64) -> Result<Encoding, Fault> {
@@ -326,13 +325,9 @@ mod tests {
     }
 
     #[test]
-    fn a_zone_is_one_that_is_not_utc() {
-        let zone = |name: &str| footer(&[&[0x1a, name.len() as u8], name.as_bytes()].concat(), 0);
-        for name in ["UTC", "GMT", "Etc/UTC", ""] {
-            assert_eq!(zone(name).unwrap().zone, None, "{name}");
-        }
-        assert_eq!(zone("Europe/Berlin").unwrap().zone, Some(Tz::Europe__Berlin));
-        assert!(matches!(zone("Mars/Base"), Err(Fault::Zone(name)) if name == "Mars/Base"));
+    fn a_zone_is_told_by_its_name() {
+        assert_eq!(footer(&[0x1a, 3, b'G', b'M', b'T'], 0).unwrap().zone, "GMT");
+        assert_eq!(footer(b"", 0).unwrap().zone, "");
         assert!(matches!(footer(b"\xff", 0), Err(Fault::Footer)));
     }
 

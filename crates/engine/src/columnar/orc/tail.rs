@@ -12,6 +12,9 @@ use crate::columnar::ranged::Ranged;
 
 /// What is read of the end at first: the footer, unless it is longer.
 const TAIL: u64 = 16 * 1024;
+/// Types and stripes that a file may have: far more than any has, since a few bytes can say so.
+const MOST_TYPES: usize = 1 << 20;
+const MOST_STRIPES: usize = 1 << 22;
 
 // Fields of the postscript.
 const FOOTER_LENGTH: u64 = 1;
@@ -132,11 +135,18 @@ impl Tail {
         let mut message = Message::new(footer);
         while let Some((field, value)) = message.next().ok_or(Fault::Footer)? {
             match (field, value) {
+                (STRIPES, Value::Bytes(_)) if stripes.len() == MOST_STRIPES => {
+                    return Err(Fault::ManyStripes(MOST_STRIPES));
+                }
+                (TYPES, Value::Bytes(_)) if types.len() == MOST_TYPES => {
+                    return Err(Fault::ManyTypes(MOST_TYPES));
+                }
                 (STRIPES, Value::Bytes(place)) => {
                     stripes.push(StripePlace::new(place).ok_or(Fault::Footer)?);
                 }
                 (TYPES, Value::Bytes(stored)) => {
-                    types.push(StoredType::new(stored).ok_or(Fault::Type(types.len()))?);
+                    let stored = StoredType::new(stored, MOST_TYPES);
+                    types.push(stored.ok_or(Fault::Type(types.len()))?);
                 }
                 (ENCRYPTION, Value::Bytes(encryption)) => {
                     encrypted = encrypted_columns(encryption).ok_or(Fault::Footer)?;

@@ -53,6 +53,8 @@ pub(super) enum Kind {
     List(Box<Type>),
     Map(Box<[Type; 2]>),
     Union(Vec<Type>),
+    /// Of a number that is not known
+    Other(u64),
 }
 
 /// A column of a struct.
@@ -73,17 +75,22 @@ pub(super) struct StoredType {
 }
 
 impl StoredType {
-    /// Nothing if that is no type.
-    pub(super) fn new(bytes: &[u8]) -> Option<Self> {
+    /// Nothing if that is no type, or if it holds more than that.
+    pub(super) fn new(bytes: &[u8], most_held: usize) -> Option<Self> {
         let mut found = Self::default();
         let mut message = Message::new(bytes);
         while let Some((field, value)) = message.next()? {
+            if found.subtypes.len().max(found.names.len()) > most_held {
+                return None;
+            }
             match (field, value) {
                 (KIND, Value::Number(kind)) => found.kind = kind,
                 (SUBTYPES, Value::Number(held)) => found.subtypes.push(held),
                 (SUBTYPES, Value::Bytes(packed)) => {
                     let mut packed = Message::new(packed);
-                    while let Some(held) = packed.varint() {
+                    while let Some(held) = packed.varint()
+                        && found.subtypes.len() <= most_held
+                    {
                         found.subtypes.push(held);
                     }
                 }
@@ -154,6 +161,7 @@ impl Tree<'_> {
             (14, 0) => Kind::Decimal { precision: stored.precision, scale: stored.scale },
             (15, 0) => Kind::Date,
             (18, 0) => Kind::Instant,
+            (19.., _) => Kind::Other(stored.kind),
             _ => return Err(Fault::Type(at)),
         };
         Ok(Type { column: at as u64, kind })
@@ -204,9 +212,10 @@ impl Type {
             }
             Kind::Union(kinds) => {
                 let field = |(id, kind): (i8, &Self)| (id, kind.field(&format!("kind_{id}"), true));
-                let fields = (0..).zip(kinds).map(field).collect::<UnionFields>();
+                let fields = (0..=i8::MAX).zip(kinds).map(field).collect::<UnionFields>();
                 DataType::Union(fields, UnionMode::Sparse)
             }
+            Kind::Other(_) => DataType::Null,
         }
     }
 
@@ -281,5 +290,23 @@ mod tests {
             Err("its type 0 is damaged".into()),
             "no name"
         );
+    }
+
+    #[test]
+    fn types_that_are_not_known_are_no_hindrance() {
+        let mut types = structs(&[&[1], &[]]);
+        types[1].kind = 20;
+        let root = root(&types).unwrap();
+        assert_eq!(root[0].member_type.kind, Kind::Other(20));
+        assert_eq!(fields(&root)[0].data_type(), &DataType::Null);
+    }
+
+    #[test]
+    fn a_type_holds_so_many_and_no_more() {
+        let held = |packed: &[u8]| StoredType::new(packed, 2).map(|stored| stored.subtypes.len());
+        assert_eq!(held(&[0x12, 2, 1, 2]), Some(2));
+        assert_eq!(held(&[0x12, 3, 1, 2, 3, 0x08, 12]), None);
+        assert_eq!(held(&[0x10, 1, 0x10, 2, 0x10, 3, 0x08, 12]), None);
+        assert_eq!(held(&[0x1a, 0, 0x1a, 0, 0x1a, 0, 0x08, 12]), None);
     }
 }

@@ -6,13 +6,12 @@
 use arrow_array::Decimal128Array;
 use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_schema::{ArrowError, DECIMAL128_MAX_PRECISION};
-use chrono::{DateTime, NaiveDate, Offset as _, TimeZone as _};
-use chrono_tz::Tz;
 
-use super::columns::offsets;
+use super::columns::{all, offsets};
 use super::fault::Fault;
 use super::integers::{Integers, long_varint};
 use super::stripe::{Stream, StreamKind, Stripe};
+use super::zone::Zone;
 
 /// Texts or bytes.
 pub(super) enum Texts {
@@ -51,41 +50,47 @@ impl Texts {
     ) -> Result<(OffsetBuffer<i32>, Vec<u8>), Fault> {
         let count = rows - nulls.map_or(0, NullBuffer::null_count);
         let mut out = Vec::new();
-        let lengths = match self {
+        let offsets = match self {
             Self::Direct { lengths, bytes } => {
-                let lengths = lengths.next(count)?;
-                let total = *offsets(lengths.clone())?.last().unwrap_or(&0);
-                bytes.append(&mut out, total as usize)?;
-                lengths
+                let offsets = offsets(all(lengths.next(count)?, nulls))?;
+                bytes.append(&mut out, end(&offsets))?;
+                offsets
             }
             Self::Dictionary { numbers, entries } => {
-                let mut lengths = numbers.next(count)?;
-                for number in &mut lengths {
-                    let entry = entries.get(*number)?;
-                    out.extend_from_slice(entry);
-                    *number = entry.len() as i64;
+                let numbers = numbers.next(count)?;
+                let lengths = numbers.iter().map(|number| Ok(entries.get(*number)?.len() as i64));
+                let offsets = offsets(all(lengths.collect::<Result<_, Fault>>()?, nulls))?;
+                out.reserve_exact(end(&offsets));
+                for number in numbers {
+                    out.extend_from_slice(entries.get(number)?);
                 }
-                lengths
+                offsets
             }
         };
-        let Some(nulls) = nulls else { return Ok((offsets(lengths)?, out)) };
-        let mut all = vec![0; rows];
-        nulls.valid_indices().zip(lengths).for_each(|(row, length)| all[row] = length);
-        Ok((offsets(all)?, out))
+        Ok((offsets, out))
     }
 }
 
+fn end(offsets: &OffsetBuffer<i32>) -> usize {
+    offsets.last().map_or(0, |end| *end as usize)
+}
+
 /// Lengths that are read at once.
-const SOME: usize = 4096;
+const SOME: u64 = 4096;
+/// Texts of a dictionary, at most: a few bytes can say that there are as many as one likes.
+const MOST_ENTRIES: u64 = 1 << 25;
 
 impl Entries {
     fn read(size: u64, mut lengths: Integers, mut stream: Stream) -> Result<Self, Fault> {
+        if size > MOST_ENTRIES {
+            return Err(Fault::LargeDictionary(size, MOST_ENTRIES));
+        }
         let mut offsets = vec![0];
         let mut end = 0_u32;
         let mut left = size;
         // Step by step, since the footer can say anything.
         while left > 0 {
-            let some = left.min(SOME as u64);
+            let some = left.min(SOME);
             for length in lengths.next(some as usize)? {
                 let length = u32::try_from(length).map_err(|_| Fault::Lengths)?;
                 end = end.checked_add(length).ok_or(Fault::Lengths)?;
@@ -144,7 +149,9 @@ impl Decimals {
         let scales = self.scales.next(count)?;
         let numbers = scales.into_iter().map(|scale| {
             let unscaled = long_varint(&mut self.unscaled)?;
-            rescaled(unscaled, i64::from(self.scale).saturating_sub(scale))
+            let number = rescaled(unscaled, i64::from(self.scale).saturating_sub(scale))?;
+            let fits = number.unsigned_abs() < 10_u128.pow(self.precision.into());
+            fits.then_some(number).ok_or(Fault::Range)
         });
         numbers.collect()
     }
@@ -175,28 +182,24 @@ fn rescaled(unscaled: i128, more: i64) -> Result<i128, Fault> {
 pub(super) struct Times {
     seconds: Integers,
     nanoseconds: Integers,
-    /// The second that the others count from
-    base: i64,
-    zone: Option<Tz>,
+    zone: Zone,
 }
 
-/// 2015-01-01T00:00:00Z.
-const BASE: i64 = 1_420_070_400;
 const PER_SECOND: i128 = 1_000_000_000;
 
 impl Times {
-    /// Of times that were written as clocks of the zone showed them.
-    pub(super) fn new(column: u64, zone: Option<Tz>, stripe: &Stripe) -> Result<Self, Fault> {
+    /// Of times that were written in a zone.
+    pub(super) fn new(column: u64, zone: Zone, stripe: &Stripe) -> Result<Self, Fault> {
         let version = stripe.encoding(column)?.version;
+        let nanoseconds = stripe.stream(column, StreamKind::Secondary)?;
         Ok(Self {
             seconds: Integers::signed(stripe.stream(column, StreamKind::Data)?, version),
-            nanoseconds: Integers::unsigned(stripe.stream(column, StreamKind::Secondary)?, version),
-            base: zone.map_or(BASE, base_in),
+            nanoseconds: Integers::unsigned(nanoseconds, version),
             zone,
         })
     }
 
-    /// The next times, in nanoseconds since 1970.
+    /// The next times, as clocks of the zone showed them, in nanoseconds since 1970.
     pub(super) fn next(&mut self, count: usize) -> Result<Vec<i128>, Fault> {
         let seconds = self.seconds.next(count)?;
         let nanoseconds = self.nanoseconds.next(count)?;
@@ -205,15 +208,13 @@ impl Times {
     }
 
     fn time(&self, seconds: i64, nanoseconds: i64) -> Result<i128, Fault> {
-        let mut seconds = i128::from(seconds) + i128::from(self.base);
+        let mut seconds = i128::from(seconds) + i128::from(self.zone.began_2015());
         let nanoseconds = nanoseconds_of(nanoseconds).ok_or(Fault::Range)?;
         // Java writes seconds before 1970 cut rather than rounded down (ORC-763).
         if seconds < 0 && nanoseconds > 999_999 {
             seconds -= 1;
         }
-        if let Some(zone) = self.zone {
-            seconds += i128::from(offset(zone, seconds));
-        }
+        seconds += i128::from(self.zone.offset(seconds));
         Ok(seconds * PER_SECOND + i128::from(nanoseconds))
     }
 
@@ -235,22 +236,9 @@ fn nanoseconds_of(stored: i64) -> Option<i64> {
     }
 }
 
-/// When 2015 began in a zone.
-fn base_in(zone: Tz) -> i64 {
-    let began = NaiveDate::from_ymd_opt(2015, 1, 1).and_then(|day| day.and_hms_opt(0, 0, 0));
-    let began = began.and_then(|began| zone.from_local_datetime(&began).earliest());
-    began.map_or(BASE, |began| began.timestamp())
-}
-
-/// By how many seconds clocks of a zone are ahead of UTC. Nothing is known of years that have more
-/// than five digits; those are no times that Personalize could use.
-fn offset(zone: Tz, seconds: i128) -> i32 {
-    let time = i64::try_from(seconds).ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
-    time.map_or(0, |time| zone.offset_from_utc_datetime(&time.naive_utc()).fix().local_minus_utc())
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::integers::Version;
     use super::*;
 
     #[test]
@@ -266,6 +254,35 @@ mod tests {
     }
 
     #[test]
+    fn decimals_have_no_more_digits_than_their_type_says() {
+        let decimals = |unscaled: &[u8]| Decimals {
+            unscaled: Stream::of(unscaled),
+            scales: Integers::signed(Stream::of(&[0xff, 0]), Version::V1),
+            precision: 2,
+            scale: 1,
+        };
+        // 9 of the scale 0 is 90 of the column's, and -10 is -100.
+        assert_eq!(decimals(&[18]).next(1).unwrap(), [90]);
+        assert!(matches!(decimals(&[19]).next(1), Err(Fault::Range)));
+    }
+
+    #[test]
+    fn a_dictionary_has_its_texts_and_no_others() {
+        let entries = |size| {
+            let lengths = Integers::unsigned(Stream::of(&[0xfe, 1, 2]), Version::V1);
+            Entries::read(size, lengths, Stream::of(b"abc"))
+        };
+        let two = entries(2).unwrap();
+        assert_eq!((two.get(0).unwrap(), two.get(1).unwrap()), (&b"a"[..], &b"bc"[..]));
+        for number in [2, -1] {
+            assert!(matches!(two.get(number), Err(Fault::Dictionary(of, 2)) if of == number));
+        }
+        assert!(matches!(entries(3), Err(Fault::Ended)));
+        assert!(matches!(entries(MOST_ENTRIES + 1), Err(Fault::LargeDictionary(_, _))));
+        assert!(entries(0).unwrap().get(0).is_err());
+    }
+
+    #[test]
     fn nanoseconds_are_stored_without_their_zeros() {
         assert_eq!(nanoseconds_of(0x0a), Some(1000));
         assert_eq!(nanoseconds_of(0x0c), Some(100_000));
@@ -276,23 +293,26 @@ mod tests {
 
     #[test]
     fn times_are_those_that_clocks_showed() {
-        let stream = || Integers::signed(Stream::of(b""), super::super::integers::Version::V2);
-        let times = |zone: Option<Tz>| Times {
+        let stream = || Integers::signed(Stream::of(b""), Version::V2);
+        let times = |zone: &str| Times {
             seconds: stream(),
             nanoseconds: stream(),
-            base: zone.map_or(BASE, base_in),
-            zone,
+            zone: Zone::of(zone).unwrap(),
         };
-        let second = |zone, seconds| times(zone).time(seconds, 0).unwrap() / PER_SECOND;
-        assert_eq!(second(None, 0), BASE.into());
-        let berlin = Some(Tz::Europe__Berlin);
-        assert_eq!(second(berlin, 0), BASE.into());
-        // Seconds of summer time are an hour ahead of those that were counted.
+        let began_2015 = times("UTC").zone.began_2015();
         let half_a_year = 181 * 86_400;
-        assert_eq!(second(berlin, half_a_year), i128::from(BASE + half_a_year + 3600));
-        let before_1970 = -BASE - 10;
-        assert_eq!(times(None).time(before_1970, 5 << 3 | 7).unwrap(), -10_500_000_000);
-        assert_eq!(times(None).time(before_1970, 999_999 << 3).unwrap(), -9_999_000_001);
-        assert!(times(berlin).time(i64::MAX, 0).is_ok());
+        let second = |zone, seconds| times(zone).time(seconds, 0).unwrap() / PER_SECOND;
+        for (zone, summer) in [("UTC", 0), ("GMT+05:30", 0), ("Europe/Berlin", 3600)] {
+            assert_eq!(second(zone, 0), began_2015.into(), "{zone}");
+            // Clocks are ahead in summer.
+            let expected = began_2015 + half_a_year + summer;
+            assert_eq!(second(zone, half_a_year), expected.into(), "{zone}");
+            assert!(times(zone).time(i64::MAX, 0).is_ok(), "{zone}");
+        }
+        let before_1970 = -began_2015 - 10;
+        let time = |nanoseconds| times("UTC").time(before_1970, nanoseconds).unwrap();
+        assert_eq!(time(5 << 3 | 7), -10_500_000_000);
+        assert_eq!(time(999_999 << 3), -9_999_000_001);
+        assert_eq!(time(-5 << 3 | 7), -10_500_000_000);
     }
 }
