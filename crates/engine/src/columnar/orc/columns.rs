@@ -43,7 +43,7 @@ enum Values {
     Times(Times),
     Struct(Fields, Vec<Column>),
     List(FieldRef, Integers, Box<Column>),
-    Map(FieldRef, Integers, Box<[Column; 2]>),
+    Map(FieldRef, Fields, Integers, Box<[Column; 2]>),
     Union(UnionFields, ByteRuns, Vec<Column>),
 }
 
@@ -89,7 +89,7 @@ impl Column {
                 };
                 let pair =
                     [Self::new(key, &fields[0], stripe)?, Self::new(value, &fields[1], stripe)?];
-                Values::Map(Arc::clone(entries), lengths()?, Box::new(pair))
+                Values::Map(Arc::clone(entries), fields.clone(), lengths()?, Box::new(pair))
             }
             (Kind::Union(kinds), DataType::Union(fields, _)) => {
                 let columns = kinds.iter().zip(fields.iter());
@@ -161,9 +161,8 @@ impl Column {
                 let elements = elements.next(total, None)?;
                 Arc::new(ListArray::try_new(Arc::clone(field), offsets, elements, nulls)?)
             }
-            Values::Map(field, lengths, pair) => {
+            Values::Map(field, fields, lengths, pair) => {
                 let (offsets, total) = lists(lengths.next(count)?, nulls.as_ref())?;
-                let DataType::Struct(fields) = field.data_type() else { return Err(Fault::Runs) };
                 let [keys, values] = pair.as_mut();
                 let arrays = vec![keys.next(total, None)?, values.next(total, None)?];
                 let entries = StructArray::try_new(fields.clone(), arrays, None)?;

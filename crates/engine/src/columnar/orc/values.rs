@@ -183,6 +183,8 @@ pub(super) struct Times {
     seconds: Integers,
     nanoseconds: Integers,
     zone: Zone,
+    /// When 2015 began there
+    base: i64,
 }
 
 const PER_SECOND: i128 = 1_000_000_000;
@@ -196,6 +198,7 @@ impl Times {
             seconds: Integers::signed(stripe.stream(column, StreamKind::Data)?, version),
             nanoseconds: Integers::unsigned(nanoseconds, version),
             zone,
+            base: zone.began_2015(),
         })
     }
 
@@ -208,7 +211,7 @@ impl Times {
     }
 
     fn time(&self, seconds: i64, nanoseconds: i64) -> Result<i128, Fault> {
-        let mut seconds = i128::from(seconds) + i128::from(self.zone.began_2015());
+        let mut seconds = i128::from(seconds) + i128::from(self.base);
         let nanoseconds = nanoseconds_of(nanoseconds).ok_or(Fault::Range)?;
         // Java writes seconds before 1970 cut rather than rounded down (ORC-763).
         if seconds < 0 && nanoseconds > 999_999 {
@@ -298,8 +301,9 @@ mod tests {
             seconds: stream(),
             nanoseconds: stream(),
             zone: Zone::of(zone).unwrap(),
+            base: Zone::of(zone).unwrap().began_2015(),
         };
-        let began_2015 = times("UTC").zone.began_2015();
+        let began_2015 = times("UTC").base;
         let half_a_year = 181 * 86_400;
         let second = |zone, seconds| times(zone).time(seconds, 0).unwrap() / PER_SECOND;
         for (zone, summer) in [("UTC", 0), ("GMT+05:30", 0), ("Europe/Berlin", 3600)] {

@@ -58,7 +58,7 @@ impl Zone {
     }
 }
 
-/// Of `+8`, `-05:30` or `+0530`; nothing of what Java would not write.
+/// Of `+8`, `-05:30` or `+0530`, in seconds.
 fn fixed(text: &str) -> Option<i32> {
     let (sign, rest) = match text.as_bytes().first()? {
         b'+' => (1, &text[1..]),
